@@ -1,1 +1,22 @@
-//! Work in progress.
+//! The `metallb.io` API: what users write, what they read back, and every name they can see.
+//!
+//! - [`v1beta1`] and [`v1beta2`]: one kind a file. A doc comment on a kind or a field is what `kubectl explain`
+//!   prints, so it is written for the person at the prompt and never names a Rust item.
+//! - [`names`]: annotations, labels, event reasons, condition types and object names, each spelt once.
+//! - [`schema`]: what the derived schemas need to be accepted by an API server without a warning.
+//!
+//! The crate is data only: it decides nothing, does no I/O and knows no client. Every optional field is an
+//! `Option`; a default that the API server fills in is stated on the field.
+
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "every `printcolumn` in one attribute has a type and a path"
+)]
+
+pub mod names;
+mod namespaced_name;
+pub mod schema;
+pub mod v1beta1;
+pub mod v1beta2;
+
+pub use namespaced_name::NamespacedName;

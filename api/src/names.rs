@@ -1,0 +1,237 @@
+//! Every name a user can see, spelt once: annotations, labels, events, conditions, objects, environment.
+//!
+//! Owns spelling only: when an event is sent or an annotation is honoured is decided elsewhere. What MetalLB
+//! already calls something keeps that name, because dashboards, scripts and `kubectl wait` lines depend on it.
+
+/// API group of all kinds.
+pub const GROUP: &str = "metallb.io";
+/// Version of all kinds but the stored one of BGPPeer.
+pub const V1BETA1: &str = "v1beta1";
+/// Stored version of BGPPeer.
+pub const V1BETA2: &str = "v1beta2";
+
+/// Annotations on a Service. The `metallb.io` key wins when both spellings are present, even if it is empty.
+pub mod annotation {
+    /// Pool to take the address from.
+    pub const ADDRESS_POOL: &str = "metallb.io/address-pool";
+    /// Addresses wanted, comma separated, at most one per family.
+    pub const LOAD_BALANCER_IPS: &str = "metallb.io/loadBalancerIPs";
+    /// Key that lets Services share one address.
+    pub const ALLOW_SHARED_IP: &str = "metallb.io/allow-shared-ip";
+    /// Written by the controller: name of the pool the address came from.
+    pub const IP_ALLOCATED_FROM_POOL: &str = "metallb.io/ip-allocated-from-pool";
+
+    /// Prefix of the old spelling. Any annotation that starts with it earns the Service a warning event.
+    pub const DEPRECATED_PREFIX: &str = "metallb.universe.tf";
+    /// Old spelling of [`ADDRESS_POOL`], still read.
+    pub const DEPRECATED_ADDRESS_POOL: &str = "metallb.universe.tf/address-pool";
+    /// Old spelling of [`LOAD_BALANCER_IPS`], still read.
+    pub const DEPRECATED_LOAD_BALANCER_IPS: &str = "metallb.universe.tf/loadBalancerIPs";
+    /// Old spelling of [`ALLOW_SHARED_IP`], still read.
+    pub const DEPRECATED_ALLOW_SHARED_IP: &str = "metallb.universe.tf/allow-shared-ip";
+    /// Old spelling of [`IP_ALLOCATED_FROM_POOL`]; never written, removed where found.
+    pub const DEPRECATED_IP_ALLOCATED_FROM_POOL: &str = "metallb.universe.tf/ip-allocated-from-pool";
+}
+
+/// Labels written or read.
+pub mod label {
+    /// On a status object: node of the speaker that wrote it.
+    pub const NODE: &str = "metallb.io/node";
+    /// On a status object: name of the Service it is about.
+    pub const SERVICE_NAME: &str = "metallb.io/service-name";
+    /// On a status object: namespace of the Service it is about.
+    pub const SERVICE_NAMESPACE: &str = "metallb.io/service-namespace";
+    /// On a ConfigurationState: which process wrote it.
+    pub const COMPONENT_TYPE: &str = "metallb.io/component-type";
+    /// On a ConfigurationState of a speaker: its node.
+    pub const NODE_NAME: &str = "metallb.io/node-name";
+
+    /// On a Node, with any value: it must not announce load-balancer addresses.
+    pub const EXCLUDE_FROM_EXTERNAL_LOAD_BALANCERS: &str =
+        "node.kubernetes.io/exclude-from-external-load-balancers";
+    /// On an EndpointSlice: name of the Service it belongs to.
+    pub const ENDPOINT_SLICE_SERVICE: &str = "kubernetes.io/service-name";
+
+    /// On what the operator makes: key of the application label.
+    pub const APP: &str = "app";
+    /// Value of [`APP`].
+    pub const APP_METALLB: &str = "metallb";
+    /// On what the operator makes: key of the component label.
+    pub const COMPONENT: &str = "component";
+    /// Value of [`COMPONENT`] and of [`COMPONENT_TYPE`] for the controller.
+    pub const CONTROLLER: &str = "controller";
+    /// Value of [`COMPONENT`] and of [`COMPONENT_TYPE`] for a speaker.
+    pub const SPEAKER: &str = "speaker";
+    /// On the operator's pod: key of its label.
+    pub const CONTROL_PLANE: &str = "control-plane";
+    /// Value of [`CONTROL_PLANE`].
+    pub const CONTROLLER_MANAGER: &str = "controller-manager";
+}
+
+/// Events: who reports them, and their reasons.
+pub mod event {
+    /// Component in the events of the controller.
+    pub const CONTROLLER: &str = "metallb-controller";
+    /// Component in the events of a speaker.
+    pub const SPEAKER: &str = "metallb-speaker";
+    /// Component in the events of the operator.
+    pub const OPERATOR: &str = "metallb-operator";
+
+    /// A Service got an address.
+    pub const IP_ALLOCATED: &str = "IPAllocated";
+    /// A Service could not get an address.
+    pub const ALLOCATION_FAILED: &str = "AllocationFailed";
+    /// An address a Service has is no longer allowed and is taken back.
+    pub const CLEAR_ASSIGNMENT: &str = "ClearAssignment";
+    /// The address a Service asks for cannot be understood.
+    pub const LOAD_BALANCER_FAILED: &str = "LoadBalancerFailed";
+    /// The second family of a dual-stack Service could not be added.
+    pub const ADDITIONAL_ASSIGN_FAILED: &str = "AdditionalAssignFailed";
+    /// A contradiction inside the controller.
+    pub const INTERNAL_ERROR: &str = "InternalError";
+    /// A Service uses an annotation with the old prefix.
+    pub const DEPRECATED_ANNOTATION: &str = "deprecatedAnnotation";
+    /// A dual-stack Service has only one cluster address. The blanks are part of the known reason.
+    pub const NOT_ENOUGH_CLUSTER_IPS: &str = "not enough clusterips";
+    /// The families of the addresses in a Service's status make no sense together.
+    pub const NO_LB_IPS_FAMILY: &str = "nolbIPsIPFamily";
+    /// The families of a Service's cluster addresses make no sense together.
+    pub const NO_CLUSTER_IPS_FAMILY: &str = "noclusterIPsIPFamily";
+    /// A Service names a pool that does not exist; the address came from another one.
+    pub const ADDRESS_POOL_NOT_FOUND: &str = "addressPoolNotFound";
+
+    /// A node announces the address of a Service.
+    pub const NODE_ASSIGNED: &str = "nodeAssigned";
+    /// The chosen node lacks the interfaces that the advertisement asks for.
+    pub const ANNOUNCE_FAILED: &str = "announceFailed";
+    /// A Service has an address that nobody announces.
+    pub const NOT_ANNOUNCED: &str = "notAnnounced";
+}
+
+/// The protocol word in `nodeAssigned` events and in the speaker's metrics.
+pub mod protocol {
+    /// ARP and neighbour discovery.
+    pub const LAYER2: &str = "layer2";
+    /// BGP.
+    pub const BGP: &str = "bgp";
+}
+
+/// Condition types, and the reasons that go with them.
+pub mod condition {
+    /// On a MetalLB: controller and speaker run as asked.
+    pub const AVAILABLE: &str = "Available";
+    /// On a MetalLB: the operator may be upgraded now.
+    pub const UPGRADEABLE: &str = "Upgradeable";
+    /// On a MetalLB: changes are being rolled out.
+    pub const PROGRESSING: &str = "Progressing";
+    /// On a MetalLB: something is wrong, the message says what.
+    pub const DEGRADED: &str = "Degraded";
+    /// Reason of `Degraded` when the MetalLB has a name other than [`super::object::METALLB`].
+    pub const INCORRECT_NAME: &str = "IncorrectMetalLBResourceName";
+
+    /// On the controller's ConfigurationState: the pools are understood.
+    pub const POOL_RECONCILER_VALID: &str = "poolReconcilerValid";
+    /// On a speaker's ConfigurationState: the configuration is understood.
+    pub const CONFIG_RECONCILER_VALID: &str = "configReconcilerValid";
+    /// Reason on a ConfigurationState: all is well.
+    pub const RECONCILED: &str = "Reconciled";
+    /// Reason on a ConfigurationState: an object the user wrote is wrong.
+    pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
+    /// Reason on a ConfigurationState: anything else.
+    pub const UNKNOWN_ERROR: &str = "UnknownError";
+
+    /// On a Node: its network is not set up.
+    pub const NETWORK_UNAVAILABLE: &str = "NetworkUnavailable";
+}
+
+/// Names of objects and of keys inside them.
+pub mod object {
+    /// Namespace of everything, unless installed elsewhere.
+    pub const NAMESPACE: &str = "metallb-system";
+    /// The one MetalLB the operator acts on.
+    pub const METALLB: &str = "metallb";
+    /// Deployment, ServiceAccount and container of the controller; also its ConfigurationState.
+    pub const CONTROLLER: &str = "controller";
+    /// DaemonSet, ServiceAccount and container of the speakers.
+    pub const SPEAKER: &str = "speaker";
+    /// Prefix of the name of a speaker's ConfigurationState; the node's name follows.
+    pub const SPEAKER_STATE_PREFIX: &str = "speaker-";
+    /// Deployment of the operator.
+    pub const OPERATOR: &str = "metallb-operator-controller-manager";
+    /// Secret with the key that the speakers share.
+    pub const MEMBERLIST_SECRET: &str = "metallb-memberlist";
+    /// Key inside [`MEMBERLIST_SECRET`], and name of the file it is mounted as.
+    pub const MEMBERLIST_SECRET_KEY: &str = "secretkey";
+    /// ConfigMap with the interfaces that never announce.
+    pub const EXCLUDE_L2: &str = "metallb-excludel2";
+    /// Key inside [`EXCLUDE_L2`], and name of the file it is mounted as.
+    pub const EXCLUDE_L2_FILE: &str = "excludel2.yaml";
+    /// Field inside [`EXCLUDE_L2_FILE`]: a list of regular expressions.
+    pub const EXCLUDE_L2_FIELD: &str = "announcedInterfacesToExclude";
+    /// Directory the speaker reads [`EXCLUDE_L2_FILE`] from.
+    pub const EXCLUDE_L2_DIRECTORY: &str = "/etc/metallb";
+    /// Start of the generated name of a ServiceL2Status.
+    pub const SERVICE_L2_STATUS_PREFIX: &str = "l2-";
+    /// Start of the generated name of a ServiceBGPStatus.
+    pub const SERVICE_BGP_STATUS_PREFIX: &str = "bgp-";
+    /// Service of the admission and conversion webhooks.
+    pub const WEBHOOK_SERVICE: &str = "metallb-webhook-service";
+    /// Secret with the certificate of the webhooks.
+    pub const WEBHOOK_CERTIFICATE_SECRET: &str = "metallb-webhook-cert";
+    /// The ValidatingWebhookConfiguration.
+    pub const WEBHOOK_CONFIGURATION: &str = "metallb-webhook-configuration";
+}
+
+/// Field managers of server-side apply: who owns which field.
+pub mod field_manager {
+    /// The operator, on everything it makes and on the status of MetalLB.
+    pub const OPERATOR: &str = "metallb-operator";
+    /// The controller, on Services and pools.
+    pub const CONTROLLER: &str = "metallb-controller";
+    /// A speaker, on its status objects.
+    pub const SPEAKER: &str = "metallb-speaker";
+    /// The controller, on its condition in ConfigurationState.
+    pub const POOL_RECONCILER: &str = "poolReconciler";
+    /// A speaker, on its condition in ConfigurationState.
+    pub const CONFIG_RECONCILER: &str = "configReconciler";
+}
+
+/// Environment variables of the three processes.
+pub mod env {
+    /// Controller and speaker: namespace of the configuration.
+    pub const NAMESPACE: &str = "METALLB_NAMESPACE";
+    /// Controller and speaker: name of the own pod.
+    pub const POD_NAME: &str = "METALLB_POD_NAME";
+    /// Speaker: name of the own node.
+    pub const NODE_NAME: &str = "METALLB_NODE_NAME";
+    /// Speaker: deprecated, accepted and ignored.
+    pub const HOST: &str = "METALLB_HOST";
+    /// Controller: Deployment that owns the memberlist Secret.
+    pub const DEPLOYMENT: &str = "METALLB_DEPLOYMENT";
+    /// Controller: name of the memberlist Secret.
+    pub const ML_SECRET_NAME: &str = "METALLB_ML_SECRET_NAME";
+    /// Speaker: address that the membership protocol listens on.
+    pub const ML_BIND_ADDR: &str = "METALLB_ML_BIND_ADDR";
+    /// Speaker: port of the membership protocol.
+    pub const ML_BIND_PORT: &str = "METALLB_ML_BIND_PORT";
+    /// Speaker: labels of the pods that are members.
+    pub const ML_LABELS: &str = "METALLB_ML_LABELS";
+    /// Speaker: directory with the shared key.
+    pub const ML_SECRET_KEY_PATH: &str = "METALLB_ML_SECRET_KEY_PATH";
+    /// Controller and speaker: which BGP implementation the configuration is for.
+    pub const BGP_TYPE: &str = "METALLB_BGP_TYPE";
+    /// Operator: namespace it works in.
+    pub const OPERATOR_NAMESPACE: &str = "OPERATOR_NAMESPACE";
+    /// Operator: image of the controller.
+    pub const CONTROLLER_IMAGE: &str = "CONTROLLER_IMAGE";
+    /// Operator: image of the speaker.
+    pub const SPEAKER_IMAGE: &str = "SPEAKER_IMAGE";
+    /// Operator: image of FRR; read for compatibility, not used.
+    pub const FRR_IMAGE: &str = "FRR_IMAGE";
+    /// Operator: port of the membership protocol.
+    pub const MEMBER_LIST_BIND_PORT: &str = "MEMBER_LIST_BIND_PORT";
+    /// Operator: port of the health endpoints of controller and speaker.
+    pub const OPERAND_LIVENESS_PORT: &str = "OPERAND_LIVENESS_PORT";
+    /// Operator: port of the metrics of controller and speaker.
+    pub const METRICS_PORT: &str = "METRICS_PORT";
+}

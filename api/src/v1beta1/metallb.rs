@@ -1,0 +1,162 @@
+//! The kind MetalLB: what the operator installs.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the installation should look. Everything is optional.
+#[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "metallb.io",
+    version = "v1beta1",
+    kind = "MetalLB",
+    plural = "metallbs",
+    namespaced,
+    status = "MetalLBStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    attr = "cfg_attr(true, serde(default))",
+    doc = "Tells the operator to install MetalLB, and how. There is one for the cluster, named metallb, in the \
+           namespace of the operator. Deleting it removes the installation.",
+    printcolumn(
+        name = "Available",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Available')].status"
+    ),
+    printcolumn(
+        name = "Degraded",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Degraded')].status"
+    ),
+    printcolumn(
+        name = "Progressing",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Progressing')].status"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MetalLBSpec {
+    /// Deprecated, no effect: the operator knows the images that belong to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+
+    /// Labels of the nodes that run a speaker. Left out, all nodes do. Only nodes with a speaker announce
+    /// addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<BTreeMap<String, String>>,
+
+    /// Taints that the speakers tolerate, besides those of control-plane nodes, which they always do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker_tolerations: Option<Vec<Toleration>>,
+
+    /// How much controller and speakers log; info when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_level: Option<LogLevel>,
+
+    /// Serve only Services with this loadBalancerClass. Left out, only Services without a class are served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(
+        pattern = r"^([a-z0-9A-Z]([\w.\-]*[a-z0-9A-Z])?/)?[a-z0-9A-Z]([\w.\-]*[a-z0-9A-Z])?$"
+    ))]
+    pub load_balancer_class: Option<String>,
+
+    /// Labels of the nodes that may run the controller. Left out, any node may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller_node_selector: Option<BTreeMap<String, String>>,
+
+    /// Taints that the controller tolerates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller_tolerations: Option<Vec<Toleration>>,
+
+    /// Settings of the controller's pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller_config: Option<ComponentConfig>,
+
+    /// Settings of the speakers' pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker_config: Option<ComponentConfig>,
+
+    /// Which BGP implementation to use: native, frr, frr-k8s or frr-k8s-external. Left out, the operator chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bgp_backend: Option<String>,
+
+    /// Settings that apply where frr-k8s is the BGP implementation.
+    #[serde(default, rename = "frrk8sConfig", skip_serializing_if = "Option::is_none")]
+    pub frrk8s_config: Option<FrrK8sConfig>,
+}
+
+/// Settings of the pods of one component.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentConfig {
+    /// PriorityClass of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_class_name: Option<String>,
+
+    /// RuntimeClass of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_class_name: Option<String>,
+
+    /// Where the pods may run, and where they run best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+
+    /// Annotations to put on the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<BTreeMap<String, String>>,
+
+    /// Compute resources of the main container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+}
+
+/// Settings of frr-k8s.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrrK8sConfig {
+    /// Prefixes that are never accepted from a peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub always_block: Option<Vec<String>>,
+
+    /// Namespace of an frr-k8s that was installed by other means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+
+    /// Refer to the Secrets with the passwords of peers instead of copying the passwords.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_passthrough: Option<bool>,
+}
+
+/// How much a process logs, from everything to nothing.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Everything there is.
+    All,
+    /// Decisions and their reasons.
+    Debug,
+    /// What changed.
+    #[default]
+    Info,
+    /// What somebody should look at.
+    Warn,
+    /// What failed.
+    Error,
+    /// Nothing.
+    None,
+}
+
+/// What became of the installation.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MetalLBStatus {
+    /// Available: controller and speakers run as asked. Upgradeable: the operator may be upgraded. Progressing: a
+    /// change is being rolled out. Degraded: something is wrong, and the message says what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::conditions")]
+    pub conditions: Option<Vec<Condition>>,
+}
