@@ -1,1 +1,21 @@
-//! Work in progress.
+//! The process shell that the operator, the controller and the speaker share.
+//!
+//! ```text
+//!   args ─► log ─► client ─► watch ──► inputs of the one owner task (in the binary)
+//!                    │                       │ decisions, as values
+//!                    └──► events ◄───────────┘
+//!   tasks: the first task that ends, ends the process.   admin: /healthz /readyz.   shutdown: SIGTERM, SIGINT.
+//! ```
+//!
+//! It owns how a process starts, watches, reports and ends. It takes no MetalLB decision: those are in
+//! `metallb-core` and `metallb-protocol`.
+
+pub mod admin;
+pub mod args;
+pub mod backoff;
+pub mod client;
+pub mod events;
+pub mod log;
+pub mod shutdown;
+pub mod tasks;
+pub mod watch;

@@ -1,0 +1,30 @@
+//! The one way to the API server.
+
+use std::time::Duration;
+
+use kube::{Client, Config};
+
+/// Gives up on a connection attempt that gets no answer: a dead API server address is then retried by the caller,
+/// with backoff, instead of by the kernel for two minutes.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// No client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Neither a service account nor a kubeconfig was found. Not retried: it is how the process was started.
+    #[error("found neither a pod's service account nor a kubeconfig; run in a pod, or set KUBECONFIG")]
+    Infer(#[source] kube::config::InferConfigError),
+    /// The configuration does not make a TLS client. Not retried.
+    #[error("the cluster configuration is not usable")]
+    Build(#[source] kube::Error),
+}
+
+/// A client from the pod's service account, or from `$KUBECONFIG` outside a cluster.
+///
+/// # Errors
+/// See [`ClientError`]. The API server itself is not asked anything yet.
+pub async fn connect() -> Result<Client, ClientError> {
+    let mut config = Config::infer().await.map_err(ClientError::Infer)?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    Client::try_from(config).map_err(ClientError::Build)
+}

@@ -1,0 +1,248 @@
+//! From a Kubernetes watch to inputs of the owner task. Owns the connection, its retries and what happens to objects
+//! that do not decode. It keeps no objects: only the facts that `extract` takes out of each travel on.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use anyhow::bail;
+use futures::{Stream, StreamExt, pin_mut};
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::{self, Config, Event};
+use kube::{Api, Resource, ResourceExt};
+use metallb_api::NamespacedName;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::Sender;
+
+use crate::backoff::Backoff;
+use crate::log::chain;
+use crate::tasks::Tasks;
+
+/// A watch request ends after this time, and a connection that says nothing for five seconds more is given up: the
+/// bound on how long a silently dropped connection (a dead load balancer before the API servers) goes unnoticed.
+const WATCH_SECONDS: u32 = 60;
+/// Objects per page of a list. It bounds the memory of a list to a page of whole objects plus all facts; a page of 200
+/// Services is about 1 MB.
+const PAGE: u32 = 200;
+
+/// What changed in the set of watched objects, reduced to facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change<F> {
+    /// The object exists, with these facts.
+    Apply(NamespacedName, F),
+    /// The object is gone.
+    Delete(NamespacedName),
+    /// All objects there are. It comes once at the start and again whenever the watch had to start over, so that
+    /// deletions during a disconnection are seen.
+    Reset(BTreeMap<NamespacedName, F>),
+}
+
+/// The settings of a watch: all objects the `Api` reaches. Narrow it with `.labels()` or `.fields()`.
+pub fn config() -> Config {
+    Config::default().timeout(WATCH_SECONDS).page_size(PAGE)
+}
+
+/// Watches objects of a built-in kind, which the API server has validated for us.
+///
+/// A full `inputs` queue holds the watch back; nothing is dropped. Failures are retried for ever, with backoff.
+pub fn spawn<K, F, I>(
+    tasks: &mut Tasks,
+    api: Api<K>,
+    config: Config,
+    extract: fn(K) -> F,
+    inputs: Sender<I>,
+    wrap: fn(Change<F>) -> I,
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K::DynamicType: Default,
+    F: Send + 'static,
+    I: Send + 'static,
+{
+    let read = move |object: K| Some((name_of(&object), extract(object)));
+    let stream = watcher::watcher(api, config);
+    tasks.spawn("watch", forward(kind::<K>(), stream, read, inputs, wrap));
+}
+
+/// Watches objects of one of our own kinds. One that does not decode (made for another version of the CRD) is logged
+/// and left out of the changes, so that the others are still seen and its last good facts stay in force.
+pub fn spawn_guarded<K, F, I>(
+    tasks: &mut Tasks,
+    api: Api<DeserializeGuard<K>>,
+    config: Config,
+    extract: fn(K) -> F,
+    inputs: Sender<I>,
+    wrap: fn(Change<F>) -> I,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    F: Send + 'static,
+    I: Send + 'static,
+{
+    let read = move |guard: DeserializeGuard<K>| {
+        let name = name_of(&guard);
+        match guard.0 {
+            Ok(object) => Some((name, extract(object))),
+            Err(invalid) => {
+                let kind = kind::<K>();
+                tracing::error!(%kind, object = %name, error = %invalid.error, "object does not decode, skipped");
+                None
+            }
+        }
+    };
+    let stream = watcher::watcher(api, config);
+    tasks.spawn("watch", forward(kind::<K>(), stream, read, inputs, wrap));
+}
+
+fn kind<K: Resource>() -> String
+where
+    K::DynamicType: Default,
+{
+    K::kind(&K::DynamicType::default()).into_owned()
+}
+
+fn name_of<K: Resource>(object: &K) -> NamespacedName {
+    NamespacedName {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+    }
+}
+
+/// Turns the watch's events into changes until the owner task is gone.
+async fn forward<O, F, I>(
+    kind: String,
+    stream: impl Stream<Item = watcher::Result<Event<O>>> + Send,
+    read: impl Fn(O) -> Option<(NamespacedName, F)> + Send,
+    inputs: Sender<I>,
+    wrap: fn(Change<F>) -> I,
+) -> anyhow::Result<()>
+where
+    O: Resource + Send,
+{
+    pin_mut!(stream);
+    let mut backoff = Backoff::default();
+    let mut listing = BTreeMap::new();
+    while let Some(event) = stream.next().await {
+        let change = match event {
+            Ok(Event::Init) => {
+                listing.clear();
+                None
+            }
+            Ok(Event::InitApply(object)) => {
+                listing.extend(read(object));
+                None
+            }
+            Ok(Event::InitDone) => {
+                tracing::debug!(kind, objects = listing.len(), "listed");
+                Some(Change::Reset(std::mem::take(&mut listing)))
+            }
+            Ok(Event::Apply(object)) => read(object).map(|(name, facts)| Change::Apply(name, facts)),
+            Ok(Event::Delete(object)) => Some(Change::Delete(name_of(&object))),
+            Err(error) => {
+                let wait = backoff.failed();
+                tracing::warn!(
+                    kind,
+                    error = chain(&error),
+                    retry_ms = millis(wait),
+                    "watch failed"
+                );
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+        };
+        if let Some(change) = change {
+            // Not at `Init`, which the watcher yields before it has asked the API server anything.
+            backoff.succeeded();
+            if inputs.send(wrap(change)).await.is_err() {
+                bail!("the task that owns the state of {kind} objects is gone");
+            }
+        }
+    }
+    bail!("the watch of {kind} objects ended")
+}
+
+fn millis(wait: std::time::Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::watcher::Error;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn config_map(name: &str, value: &str) -> ConfigMap {
+        let mut object = ConfigMap {
+            data: Some([("v".into(), value.into())].into()),
+            ..ConfigMap::default()
+        };
+        object.metadata.name = Some(name.into());
+        object.metadata.namespace = Some("ns".into());
+        object
+    }
+
+    fn named(name: &str) -> NamespacedName {
+        NamespacedName {
+            namespace: "ns".into(),
+            name: name.into(),
+        }
+    }
+
+    /// What arrives in the owner's queue for these watch events; an object without the key `v` does not decode.
+    async fn changes(events: Vec<watcher::Result<Event<ConfigMap>>>) -> Vec<Change<String>> {
+        let (inputs, mut queue) = mpsc::channel(16);
+        let read = |object: ConfigMap| Some((name_of(&object), object.data?.remove("v")?));
+        let ended = forward("ConfigMap".into(), stream::iter(events), read, inputs, |change| {
+            change
+        })
+        .await;
+        assert!(ended.is_err(), "a watch that ends must end the process");
+        let mut got = Vec::new();
+        while let Some(change) = queue.recv().await {
+            got.push(change);
+        }
+        got
+    }
+
+    #[tokio::test]
+    async fn a_list_arrives_as_one_reset_and_then_single_changes() {
+        let got = changes(vec![
+            Ok(Event::Init),
+            Ok(Event::InitApply(config_map("a", "1"))),
+            Ok(Event::InitApply(config_map("b", "2"))),
+            Ok(Event::InitDone),
+            Ok(Event::Apply(config_map("a", "3"))),
+            Ok(Event::Delete(config_map("b", "2"))),
+        ])
+        .await;
+        let listed = [(named("a"), "1".to_owned()), (named("b"), "2".to_owned())].into();
+        let applied = Change::Apply(named("a"), "3".to_owned());
+        assert_eq!(got, [Change::Reset(listed), applied, Change::Delete(named("b"))]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_breaks_off_starts_over_without_its_first_half() {
+        let got = changes(vec![
+            Ok(Event::Init),
+            Ok(Event::InitApply(config_map("gone-meanwhile", "1"))),
+            Err(Error::NoResourceVersion),
+            Ok(Event::Init),
+            Ok(Event::InitApply(config_map("a", "1"))),
+            Ok(Event::InitDone),
+        ])
+        .await;
+        assert_eq!(got, [Change::Reset([(named("a"), "1".to_owned())].into())]);
+    }
+
+    #[tokio::test]
+    async fn an_object_that_does_not_decode_is_left_out() {
+        let mut broken = config_map("broken", "");
+        broken.data = None;
+        let got = changes(vec![
+            Ok(Event::Apply(broken)),
+            Ok(Event::Apply(config_map("a", "1"))),
+        ])
+        .await;
+        assert_eq!(got, [Change::Apply(named("a"), "1".to_owned())]);
+    }
+}
