@@ -1,0 +1,134 @@
+# The one front door. `make help` lists what there is; every recipe is short, the work is in the tools it calls.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+NODES      ?= 3
+PROXY_MODE ?= nftables
+VERSION    := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+REGISTRY   ?= quay.io/metallb-rs
+TAG        ?= v$(VERSION)
+
+# The project's own cluster, unless the caller names another one.
+LAB_KUBECONFIG := $(CURDIR)/target/cluster/kubeconfig
+export KUBECONFIG ?= $(LAB_KUBECONFIG)
+
+CLUSTER   := cargo run --quiet -p metallb-e2e --bin cluster --
+TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/metallb-tools
+DENY      := $(TOOLS)/bin/cargo-deny
+DENY_VERSION := 0.20.2
+HOST      := $(shell rustc -vV | sed -n 's/^host: //p')
+BINARIES  := operator controller speaker
+
+##@ Start here
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+	  /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nVariables: NODES=%s (1-9)  PROXY_MODE=%s (or iptables)  REGISTRY=%s  TAG=%s\n' \
+	  '$(NODES)' '$(PROXY_MODE)' '$(REGISTRY)' '$(TAG)'
+
+.PHONY: deps
+deps: ## Install the system packages (Debian, Ubuntu), or name them elsewhere
+	@scripts/deps
+
+.PHONY: demo
+demo: deps ## From nothing to a served address: cluster, images, operator, pool, web Service
+	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) scripts/demo
+
+.PHONY: test
+test: deps lint deny unit check-generated e2e ## Everything CI runs
+
+##@ Develop
+
+.PHONY: build
+build: ## Build everything (debug)
+	cargo build
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt --all
+
+.PHONY: lint
+lint: ## Formatting, clippy, rustdoc and shell scripts, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
+	shellcheck scripts/* .ci/run
+
+.PHONY: deny
+deny: $(DENY) ## Licences, banned crates and sources of all dependencies
+	$(DENY) --log-level error check bans licenses sources
+
+$(DENY):
+	@echo "building cargo-deny $(DENY_VERSION), once (about 5 minutes) ..."
+	cargo install cargo-deny --version $(DENY_VERSION) --locked --quiet --root $(TOOLS)
+
+.PHONY: audit
+audit: $(DENY) ## Known vulnerabilities of all dependencies (needs the internet)
+	$(DENY) check advisories
+
+.PHONY: unit
+unit: ## Unit and property tests, and the tidiness of the tree
+	cargo test --quiet
+
+.PHONY: manifests
+manifests: ## Generate config/ from the Rust types
+	cargo run --quiet -p metallb-api --bin crdgen -- config/crd
+	cargo run --quiet -p metallb-operator --bin manifests -- --registry $(REGISTRY) --tag $(TAG) config
+
+.PHONY: check-generated
+check-generated: manifests ## Fail if config/ is not what the types say
+	@git diff --exit-code -- config || { echo "config/ is out of date: run 'make manifests' and commit"; exit 1; }
+	@untracked=$$(git ls-files --others --exclude-standard -- config); test -z "$$untracked" || \
+	  { echo "generated, but not committed: $$untracked"; exit 1; }
+
+##@ Images
+
+.PHONY: images
+images: ## Build target/images/{operator,controller,speaker}.tar, without a container engine
+	@REGISTRY=$(REGISTRY) TAG=$(TAG) scripts/images
+
+##@ Cluster
+
+.PHONY: cluster-up
+cluster-up: ## Start a real Kubernetes cluster in network namespaces (root)
+	@$(CLUSTER) up --nodes $(NODES) --proxy-mode $(PROXY_MODE)
+
+.PHONY: cluster-down
+cluster-down: ## Stop it, and leave nothing behind
+	@$(CLUSTER) down
+
+.PHONY: cluster-status
+cluster-status: ## Say what runs
+	@$(CLUSTER) status
+
+.PHONY: load
+load: images ## Import our images into every node of the cluster
+	@$(CLUSTER) load $(BINARIES:%=target/images/%.tar)
+
+.PHONY: deploy
+deploy: ## Install the operator into the cluster of $KUBECONFIG
+	@scripts/kubectl apply -k config/default
+	@scripts/kubectl -n metallb-system rollout status deployment/metallb-operator-controller-manager --timeout=120s
+
+.PHONY: undeploy
+undeploy: ## Remove the MetalLB resource, the operator and the CRDs from the cluster of $KUBECONFIG
+	@scripts/kubectl -n metallb-system delete metallbs.metallb.io --all --ignore-not-found --timeout=60s
+	@scripts/kubectl delete -k config/default --ignore-not-found
+
+##@ End-to-end tests
+
+.PHONY: e2e
+e2e: images ## All tests that need a real cluster; replaces one that runs
+	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) scripts/e2e
+
+.PHONY: e2e-external
+e2e-external: ## The tests that work on any cluster, on the one in $KUBECONFIG with MetalLB deployed
+	cargo test -p metallb-e2e --tests -- --test-threads=1
+
+.PHONY: clean
+clean: cluster-down ## Remove everything that was built in this checkout
+	cargo clean
