@@ -47,7 +47,7 @@ fn logged(level: LogLevel, act: impl FnOnce()) -> Vec<Value> {
 #[test]
 fn a_line_has_the_keys_of_metallb_logs() {
     let lines = logged(LogLevel::Info, || {
-        tracing::info!(service = "default/web", ips = 2, "assigned")
+        tracing::info!(service = "default/web", ips = 2, "assigned");
     });
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["level"], "info");
