@@ -1,0 +1,302 @@
+//! The announcer: answers ARP and NDP for the addresses that this station serves, and tells the link when one arrives.
+//!
+//! Owns who is answered, what is told when (the gratuitous schedule) and which multicast groups must be heard for that.
+//! Never decides which addresses are served: it is told the full set each time, and acts on the difference only, so the
+//! same set twice costs nothing on the wire. Nothing is sent for an address once it has left the set.
+
+mod answer;
+mod groups;
+mod interface;
+mod schedule;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::Time;
+use crate::arp;
+use crate::ndp::{self, Kind, Station};
+
+pub use answer::Drop;
+pub use interface::{Interface, InterfaceChoice, InterfaceIndex};
+
+use groups::Groups;
+use interface::Presence;
+use schedule::Schedule;
+
+/// Something that happened outside.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// The interfaces that may be used for answering now, all of them.
+    Interfaces(&'a [Interface]),
+    /// The addresses to be served from now on, all of them.
+    Addresses(&'a BTreeMap<IpAddr, InterfaceChoice>),
+    /// A frame was received.
+    Frame {
+        /// Where.
+        interface: InterfaceIndex,
+        /// The frame from its Ethernet header on.
+        bytes: &'a [u8],
+    },
+    /// The deadline has come.
+    Timeout,
+}
+
+/// A frame to put on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where.
+    pub interface: InterfaceIndex,
+    /// The frame from its Ethernet header on.
+    pub frame: Vec<u8>,
+}
+
+/// Something to do that is not a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Solicitations for a served address are sent to this group from now on.
+    Join {
+        /// On which interface.
+        interface: InterfaceIndex,
+        /// The solicited-node group.
+        group: Ipv6Addr,
+    },
+    /// The group is no longer needed. Also said for an interface that has gone.
+    Leave {
+        /// On which interface.
+        interface: InterfaceIndex,
+        /// The solicited-node group.
+        group: Ipv6Addr,
+    },
+}
+
+/// What happened for one address since it is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests and solicitations that deserved an answer.
+    pub requests: u64,
+    /// Answers.
+    pub responses: u64,
+    /// Frames of the gratuitous schedule.
+    pub gratuitous: u64,
+}
+
+/// The machine. Drain [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) after every
+/// [`handle`](Self::handle).
+#[derive(Debug, Default)]
+pub struct Announcer {
+    now: Time,
+    interfaces: BTreeMap<InterfaceIndex, Interface>,
+    addresses: BTreeMap<IpAddr, Served>,
+    schedule: Schedule,
+    groups: Groups,
+    /// At most one answer and one gratuitous round: both are drained before the next input.
+    transmits: VecDeque<Transmit>,
+    /// At most one per address and interface: drained before the next input.
+    events: VecDeque<Event>,
+    dropped: BTreeMap<Drop, u64>,
+}
+
+#[derive(Debug)]
+struct Served {
+    choice: InterfaceChoice,
+    counters: Counters,
+}
+
+impl Announcer {
+    /// A machine without interfaces and addresses.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes notice of `input`, which happened `now`. `now` never goes back.
+    pub fn handle(&mut self, input: Input<'_>, now: Time) {
+        self.now = now;
+        match input {
+            Input::Interfaces(list) => self.set_interfaces(list),
+            Input::Addresses(desired) => self.set_addresses(desired),
+            Input::Frame { interface, bytes } => self.frame(interface, bytes),
+            Input::Timeout => {}
+        }
+    }
+
+    /// The next frame to put on the wire: answers first, then what the gratuitous schedule has due.
+    ///
+    /// A caller may stop half-way, look for new frames and go on later: the rest of the schedule stays due.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        loop {
+            if let Some(transmit) = self.transmits.pop_front() {
+                return Some(transmit);
+            }
+            let (ip, index) = self.schedule.pop_due(self.now)?;
+            self.announce(ip, index);
+        }
+    }
+
+    /// The next thing to do that is not a frame.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`handle`](Self::handle) with [`Input::Timeout`]; in the past while frames are due.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.schedule.next_due()
+    }
+
+    /// What happened for each served address.
+    pub fn counters(&self) -> impl Iterator<Item = (IpAddr, Counters)> {
+        self.addresses.iter().map(|(ip, served)| (*ip, served.counters))
+    }
+
+    /// How many frames were skipped, by reason.
+    pub fn dropped(&self) -> &BTreeMap<Drop, u64> {
+        &self.dropped
+    }
+
+    fn set_interfaces(&mut self, list: &[Interface]) {
+        let after: BTreeMap<_, _> = list
+            .iter()
+            .map(|interface| (interface.index, interface.clone()))
+            .collect();
+        let before = std::mem::replace(&mut self.interfaces, after);
+        let mut indices: BTreeSet<_> = before.keys().chain(self.interfaces.keys()).copied().collect();
+        indices.retain(|index| before.get(index) != self.interfaces.get(index));
+        // An interface comes or changes a few times an hour at most, so looking at every address is affordable.
+        let addresses = std::mem::take(&mut self.addresses);
+        for (ip, served) in &addresses {
+            for index in &indices {
+                let was = Presence::of(*ip, Some(&served.choice), before.get(index));
+                let is = Presence::of(*ip, Some(&served.choice), self.interfaces.get(index));
+                self.moved(*ip, *index, was, is);
+            }
+        }
+        self.addresses = addresses;
+    }
+
+    fn set_addresses(&mut self, desired: &BTreeMap<IpAddr, InterfaceChoice>) {
+        let gone: Vec<IpAddr> = self
+            .addresses
+            .keys()
+            .filter(|ip| !desired.contains_key(ip))
+            .copied()
+            .collect();
+        for ip in gone {
+            let served = self.addresses.remove(&ip);
+            self.chosen(ip, served.as_ref().map(|served| &served.choice), None);
+        }
+        for (ip, choice) in desired {
+            match self.addresses.get_mut(ip) {
+                Some(served) if served.choice == *choice => {}
+                Some(served) => {
+                    let before = std::mem::replace(&mut served.choice, choice.clone());
+                    self.chosen(*ip, Some(&before), Some(choice));
+                }
+                None => {
+                    let served = Served {
+                        choice: choice.clone(),
+                        counters: Counters::default(),
+                    };
+                    self.addresses.insert(*ip, served);
+                    self.chosen(*ip, None, Some(choice));
+                }
+            }
+        }
+    }
+
+    /// The choice of interfaces for `ip` changed.
+    fn chosen(&mut self, ip: IpAddr, before: Option<&InterfaceChoice>, after: Option<&InterfaceChoice>) {
+        let moves: Vec<_> = self
+            .interfaces
+            .values()
+            .map(|interface| {
+                let presence = |choice| Presence::of(ip, choice, Some(interface));
+                (interface.index, presence(before), presence(after))
+            })
+            .collect();
+        for (index, was, is) in moves {
+            self.moved(ip, index, was, is);
+        }
+    }
+
+    /// The one place where a change becomes an act: how `ip` is present on an interface went from `was` to `is`.
+    fn moved(&mut self, ip: IpAddr, index: InterfaceIndex, was: Presence, is: Presence) {
+        match is {
+            // A new place, a carrier that came back or another MAC: the link must hear of it at once.
+            Presence::Live(_) if is != was => self.schedule.start((ip, index), self.now),
+            Presence::Live(_) => {}
+            Presence::Silent | Presence::Absent => self.schedule.cancel((ip, index)),
+        }
+        if let IpAddr::V6(ip) = ip {
+            let group = ndp::solicited_node(ip);
+            match (was == Presence::Absent, is == Presence::Absent) {
+                (true, false) if self.groups.acquire(index, group) => {
+                    self.events.push_back(Event::Join {
+                        interface: index,
+                        group,
+                    });
+                }
+                (false, true) if self.groups.release(index, group) => {
+                    self.events.push_back(Event::Leave {
+                        interface: index,
+                        group,
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn frame(&mut self, index: InterfaceIndex, bytes: &[u8]) {
+        match self.answer(index, bytes) {
+            Ok(frame) => self.transmits.push_back(Transmit {
+                interface: index,
+                frame,
+            }),
+            Err(reason) => *self.dropped.entry(reason).or_default() += 1,
+        }
+    }
+
+    fn answer(&mut self, index: InterfaceIndex, bytes: &[u8]) -> Result<Vec<u8>, Drop> {
+        let interface = self.interfaces.get(&index).ok_or(Drop::UnknownInterface)?;
+        let question = answer::read(interface, bytes)?;
+        let ip = question.target();
+        let served = self.addresses.get_mut(&ip).ok_or(Drop::NotAnnounced)?;
+        if Presence::of(ip, Some(&served.choice), Some(interface)) == Presence::Absent {
+            return Err(Drop::NotOnThisInterface);
+        }
+        served.counters.requests += 1;
+        let frame = question.answer(interface).ok_or(Drop::NotOnThisInterface)?;
+        served.counters.responses += 1;
+        Ok(frame)
+    }
+
+    /// One gratuitous round for `ip` on one interface.
+    fn announce(&mut self, ip: IpAddr, index: InterfaceIndex) {
+        let (Some(served), Some(interface)) = (self.addresses.get_mut(&ip), self.interfaces.get(&index))
+        else {
+            return;
+        };
+        let mut send = |frame| {
+            served.counters.gratuitous += 1;
+            self.transmits.push_back(Transmit {
+                interface: index,
+                frame,
+            });
+        };
+        match ip {
+            IpAddr::V4(ip) => arp::gratuitous(ip, interface.mac).into_iter().for_each(send),
+            IpAddr::V6(ip) => {
+                if let Some(own) = interface.station() {
+                    send(ndp::advertisement(
+                        own,
+                        Station::all_nodes(),
+                        ip,
+                        Kind::Announcement,
+                    ));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
