@@ -1,1 +1,16 @@
-//! Work in progress.
+//! What administrators wrote, understood: custom resources in, a valid configuration or faults out.
+//!
+//! Parsing happens here and nowhere else; whoever holds a value of these types holds a valid one. Which configuration
+//! is in force while the latest one is faulty is the caller's decision (the last good one).
+
+pub mod fault;
+pub mod pool;
+pub mod pools;
+pub mod range;
+pub mod selector;
+
+pub use fault::Fault;
+pub use pool::{Pool, PoolError};
+pub use pools::Pools;
+pub use range::{AddressRange, RangeError};
+pub use selector::{Selector, SelectorError, SelectorListError};
