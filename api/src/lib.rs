@@ -3,7 +3,8 @@
 //! - [`v1beta1`] and [`v1beta2`]: one kind a file. A doc comment on a kind or a field is what `kubectl explain`
 //!   prints, so it is written for the person at the prompt and never names a Rust item.
 //! - [`names`]: annotations, labels, event reasons, condition types and object names, each spelt once.
-//! - [`schema`]: what the derived schemas need to be accepted by an API server without a warning.
+//! - [`crd`]: the CustomResourceDefinitions, generated from the types and made such that an API server accepts them
+//!   without a warning.
 //!
 //! The crate is data only: it decides nothing, does no I/O and knows no client. Every optional field is an
 //! `Option`; a default that the API server fills in is stated on the field.
@@ -13,9 +14,10 @@
     reason = "every `printcolumn` in one attribute has a type and a path"
 )]
 
+pub mod crd;
 pub mod names;
 mod namespaced_name;
-pub mod schema;
+mod schema;
 pub mod v1beta1;
 pub mod v1beta2;
 

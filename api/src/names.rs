@@ -62,6 +62,10 @@ pub mod label {
     pub const CONTROLLER: &str = "controller";
     /// Value of [`COMPONENT`] and of [`COMPONENT_TYPE`] for a speaker.
     pub const SPEAKER: &str = "speaker";
+    /// On what the operator makes: key of the label that says so; only what carries it is ever pruned.
+    pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+    /// Value of [`MANAGED_BY`].
+    pub const METALLB_OPERATOR: &str = "metallb-operator";
     /// On the operator's pod: key of its label.
     pub const CONTROL_PLANE: &str = "control-plane";
     /// Value of [`CONTROL_PLANE`].
@@ -128,6 +132,12 @@ pub mod condition {
     pub const DEGRADED: &str = "Degraded";
     /// Reason of `Degraded` when the MetalLB has a name other than [`super::object::METALLB`].
     pub const INCORRECT_NAME: &str = "IncorrectMetalLBResourceName";
+    /// Reason of `Degraded` when the MetalLB asks for something that cannot be.
+    pub const INVALID: &str = "InvalidMetalLBResource";
+    /// Reason of `Degraded` when the API server was asked to make it so and did not.
+    pub const FAILED_TO_SYNC: &str = "FailedToSyncMetalLBResources";
+    /// Reason of `Degraded` when the objects are there and their pods cannot be made.
+    pub const ROLLOUT_FAILED: &str = "RolloutFailed";
 
     /// On the controller's ConfigurationState: the pools are understood.
     pub const POOL_RECONCILER_VALID: &str = "poolReconcilerValid";
@@ -158,6 +168,8 @@ pub mod object {
     pub const SPEAKER_STATE_PREFIX: &str = "speaker-";
     /// Deployment of the operator.
     pub const OPERATOR: &str = "metallb-operator-controller-manager";
+    /// ServiceAccount and Role of the operator.
+    pub const OPERATOR_ACCOUNT: &str = "metallb-operator";
     /// Secret with the key that the speakers share.
     pub const MEMBERLIST_SECRET: &str = "metallb-memberlist";
     /// Key inside [`MEMBERLIST_SECRET`], and name of the file it is mounted as.

@@ -1,6 +1,107 @@
-//! Schemas of Kubernetes types that the kinds refer to.
+//! Makes a derived schema one that an API server takes without a warning, and that accepts what users have.
+//!
+//! Owns the differences between what the derive macros can say and what a CustomResourceDefinition should say.
+//! Never adds or removes a field: the types alone decide what a kind has.
 
-/// Schema of a list of conditions.
-pub fn conditions(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    generator.subschema_for::<Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>>()
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+
+mod kubernetes;
+
+pub(crate) use kubernetes::{conditions, label_selector, label_selectors, of_pod, secret_reference};
+
+/// Finishes the schema of a whole kind.
+pub(crate) fn finish(root: &mut JSONSchemaProps) {
+    clean(root);
+    let properties = root.properties.get_or_insert_default();
+    for property in properties.values_mut() {
+        // A default here only says that the type can do without the property. In a schema it would make the API
+        // server write an empty spec into every object that has none.
+        property.default = None;
+    }
+    properties.insert(
+        "apiVersion".into(),
+        text("API group and version of this representation of the object, for example metallb.io/v1beta1."),
+    );
+    properties.insert("kind".into(), text("Kind of the object."));
+    properties.insert(
+        "metadata".into(),
+        JSONSchemaProps {
+            type_: Some("object".into()),
+            ..JSONSchemaProps::default()
+        },
+    );
+}
+
+/// A property that holds text.
+fn text(description: &str) -> JSONSchemaProps {
+    JSONSchemaProps {
+        description: Some(description.into()),
+        type_: Some("string".into()),
+        ..JSONSchemaProps::default()
+    }
+}
+
+/// Applies the rules to `schema` and to everything below it.
+fn clean(schema: &mut JSONSchemaProps) {
+    // The names of our own types are of no use to a reader.
+    schema.title = None;
+    // "Not set" is the absence of a field, never null.
+    schema.nullable = None;
+    if let Some(values) = &mut schema.enum_ {
+        values.retain(|value| !value.0.is_null());
+    }
+    if schema.default.as_ref().is_some_and(|default| default.0.is_null()) {
+        schema.default = None;
+    }
+    schema.format = schema.format.take().and_then(known_format);
+    schema.description = schema.description.take().map(|text| unwrap_lines(&text));
+    if let Some(properties) = &mut schema.properties {
+        properties.values_mut().for_each(clean);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        clean(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        clean(values);
+    }
+}
+
+/// The formats that an API server knows; for others it prints a warning to whoever applies the definition. An
+/// unsigned field loses no check: the derive gives it a lower bound, and its upper one where it is the type's.
+fn known_format(format: String) -> Option<String> {
+    match format.as_str() {
+        "uint32" => Some("int32".into()),
+        "uint8" | "uint16" | "uint" | "int8" | "int16" | "int" => None,
+        _ => Some(format),
+    }
+}
+
+/// Joins the lines of each paragraph: their breaks are those of the source file, not of the reader's terminal.
+fn unwrap_lines(text: &str) -> String {
+    let paragraphs: Vec<String> = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.replace('\n', " "))
+        .collect();
+    paragraphs.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_formats_that_an_api_server_knows_are_kept() {
+        let after = |format: &str| known_format(format.into());
+        assert_eq!(after("uint32").as_deref(), Some("int32"));
+        assert_eq!(after("int64").as_deref(), Some("int64"));
+        assert_eq!(after("date-time").as_deref(), Some("date-time"));
+        assert_eq!(after("uint16"), None);
+    }
+
+    #[test]
+    fn lines_are_joined_and_paragraphs_are_kept() {
+        assert_eq!(unwrap_lines("one\ntwo\n\nthree"), "one two\n\nthree");
+    }
 }

@@ -84,11 +84,13 @@ pub struct BGPAdvertisementSpec {
         rename = "ipAddressPoolSelectors",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(schema_with = "crate::schema::label_selectors")]
     pub ip_address_pool_selectors: Option<Vec<LabelSelector>>,
 
     /// Nodes that advertise, and so receive the traffic, by label; one matching selector is enough. Left out, all
     /// nodes do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selectors")]
     pub node_selectors: Option<Vec<LabelSelector>>,
 
     /// Peers to advertise to, by the name of their BGPPeer. Left out, all peers.
@@ -98,6 +100,7 @@ pub struct BGPAdvertisementSpec {
     /// Services to advertise, by label; one matching selector is enough. Left out, all Services with an address of
     /// the selected pools are advertised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selectors")]
     pub service_selectors: Option<Vec<LabelSelector>>,
 }
 

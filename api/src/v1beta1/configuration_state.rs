@@ -32,6 +32,7 @@ pub struct ConfigurationStateStatus {
     /// Valid when the configuration is understood and in force, Invalid when an object is wrong and the last good
     /// configuration stays in force, Unknown before the first verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ConfigurationResult")]
     pub result: Option<ConfigurationResult>,
 
     /// What is wrong, one line for each error.

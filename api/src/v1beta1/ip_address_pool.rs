@@ -66,11 +66,13 @@ pub struct ServiceAllocation {
     /// Namespaces whose Services may use the pool, by label. A namespace that any of the selectors matches is
     /// added to those listed by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selectors")]
     pub namespace_selectors: Option<Vec<LabelSelector>>,
 
     /// Services that may use the pool, by label; one matching selector is enough. Together with namespaces, both
     /// have to match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selectors")]
     pub service_selectors: Option<Vec<LabelSelector>>,
 }
 

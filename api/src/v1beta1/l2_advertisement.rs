@@ -47,10 +47,12 @@ pub struct L2AdvertisementSpec {
         rename = "ipAddressPoolSelectors",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(schema_with = "crate::schema::label_selectors")]
     pub ip_address_pool_selectors: Option<Vec<LabelSelector>>,
 
     /// Nodes that may announce, by label; one matching selector is enough. Left out, all nodes may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selectors")]
     pub node_selectors: Option<Vec<LabelSelector>>,
 
     /// Network interfaces to announce on, by exact name. Left out, all interfaces are used. A node without any of
@@ -61,6 +63,7 @@ pub struct L2AdvertisementSpec {
     /// Services to announce, by label; one matching selector is enough. Left out, all Services with an address of
     /// the selected pools are announced. Cannot be combined with Services that share an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selectors")]
     pub service_selectors: Option<Vec<LabelSelector>>,
 
     /// Nodes to prefer among those that may announce. The weights of all selectors that match a node are added
@@ -78,6 +81,7 @@ pub struct PreferredNodeSelector {
     pub weight: i32,
 
     /// The nodes, by label. An empty selector matches every node.
+    #[schemars(schema_with = "crate::schema::label_selector")]
     pub preference: LabelSelector,
 }
 

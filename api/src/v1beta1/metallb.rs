@@ -50,12 +50,15 @@ pub struct MetalLBSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
 
-    /// Taints that the speakers tolerate, besides those of control-plane nodes, which they always do.
+    /// Taints that the speakers tolerate, besides those of control-plane nodes, which they always do. An entry is
+    /// the same as in pod.spec.tolerations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::of_pod::<Vec<Toleration>>")]
     pub speaker_tolerations: Option<Vec<Toleration>>,
 
     /// How much controller and speakers log; info when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LogLevel")]
     pub log_level: Option<LogLevel>,
 
     /// Serve only Services with this loadBalancerClass. Left out, only Services without a class are served.
@@ -69,8 +72,9 @@ pub struct MetalLBSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub controller_node_selector: Option<BTreeMap<String, String>>,
 
-    /// Taints that the controller tolerates.
+    /// Taints that the controller tolerates. An entry is the same as in pod.spec.tolerations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::of_pod::<Vec<Toleration>>")]
     pub controller_tolerations: Option<Vec<Toleration>>,
 
     /// Settings of the controller's pod.
@@ -102,16 +106,18 @@ pub struct ComponentConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_class_name: Option<String>,
 
-    /// Where the pods may run, and where they run best.
+    /// Where the pods may run, and where they run best; the same as pod.spec.affinity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::of_pod::<Affinity>")]
     pub affinity: Option<Affinity>,
 
     /// Annotations to put on the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
 
-    /// Compute resources of the main container.
+    /// Compute resources of the main container; the same as pod.spec.containers.resources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::of_pod::<ResourceRequirements>")]
     pub resources: Option<ResourceRequirements>,
 }
 

@@ -44,6 +44,7 @@ pub struct BGPPeerSpec {
     /// Take the autonomous system of the peer as it comes, instead of peerASN: internal accepts only the own
     /// number, external only another one.
     #[serde(default, rename = "dynamicASN", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DynamicAsn")]
     pub dynamic_asn: Option<DynamicAsn>,
 
     /// Number of the autonomous system to present to this peer in place of myASN.
@@ -93,6 +94,7 @@ pub struct BGPPeerSpec {
 
     /// Nodes that keep a session with this peer, by label; one matching selector is enough. Left out, all nodes do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selectors")]
     pub node_selectors: Option<Vec<LabelSelector>>,
 
     /// Password of the session (TCP MD5 signature). Everybody who may read this object reads it: passwordSecret is
@@ -103,6 +105,7 @@ pub struct BGPPeerSpec {
     /// Secret with the password of the session: of type kubernetes.io/basic-auth, in the namespace MetalLB runs
     /// in, the password under the key password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::secret_reference")]
     pub password_secret: Option<SecretReference>,
 
     /// Name of the BFDProfile to watch this peer with. Left out, there is no BFD session.
