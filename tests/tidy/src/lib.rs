@@ -1,1 +1,31 @@
-//! Work in progress.
+//! What the compiler and clippy cannot check about this repository.
+//!
+//! Owns: one pure check per module, each from [`Sources`] or cargo's own description to a list of [`Finding`]s, and
+//! the list of [`exceptions`].
+//! Never: changes a file. `tests/repository.rs` runs every check on this checkout; the unit tests beside each check
+//! show that it can fail.
+//!
+//! | check | finds |
+//! |---|---|
+//! | [`modules`] | Rust files that no module reaches, modules without a header |
+//! | [`sizes`] | files that grew past what one can hold in mind |
+//! | [`words`] | unfinished and sleeping code |
+//! | [`names`] | user-visible strings spelt outside `api/src/names.rs` |
+//! | [`layers`] | dependencies that the architecture rules out |
+//! | [`links`] | Markdown links that lead nowhere |
+//! | [`machine`] | traces of the machine somebody worked on |
+
+pub mod exceptions;
+mod finding;
+pub mod layers;
+pub mod links;
+pub mod machine;
+pub mod modules;
+pub mod names;
+mod rust;
+pub mod sizes;
+mod sources;
+pub mod words;
+
+pub use finding::Finding;
+pub use sources::Sources;
