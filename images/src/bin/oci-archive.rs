@@ -14,7 +14,7 @@ use metallb_images::{File, Image, User};
 #[derive(Parser)]
 struct Args {
     /// Full name of the image: registry/repository:tag
-    #[arg(long)]
+    #[arg(long = "name", value_name = "REFERENCE")]
     reference: String,
     /// Static binary; it becomes /NAME in the image and its entrypoint
     #[arg(long, value_name = "PATH")]
@@ -106,7 +106,7 @@ mod tests {
     fn parse(extra: &[&str]) -> Result<Args, clap::Error> {
         let required = [
             "oci-archive",
-            "--reference=quay.io/a/b:v1",
+            "--name=quay.io/a/b:v1",
             "--binary=out/speaker",
             "--output=speaker.tar",
         ];
