@@ -5,7 +5,7 @@
 //! an old object read as the new version is complete, and gets the new version's defaults. A new object read as the
 //! old version lacks the fields that version does not know, as it would with any conversion. Where this differs
 //! from a conversion webhook: timers left out in `v1beta1` stay left out (instead of reading as `0s`).
-//! [`bgp_peer_conversion`] is the one place to change when a webhook is wanted.
+//! `bgp_peer_conversion` is the one place to change when a webhook is wanted.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceConversion, CustomResourceDefinition,
