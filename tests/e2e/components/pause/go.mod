@@ -1,0 +1,3 @@
+module metallb-cluster/pause
+
+go 1.26.0

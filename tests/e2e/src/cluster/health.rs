@@ -1,0 +1,142 @@
+//! Whether a cluster works.
+//!
+//! Owns: the questions put to its components.
+//! Never: repairs anything.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::Node as NodeObject;
+use kube::api::{Api, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::address::Node;
+use super::layout::Layout;
+use super::owner::{Phase, Record};
+use super::process;
+use crate::wait;
+
+/// Where kube-proxy tells how it is.
+const PROXY_HEALTH_PORT: u16 = 10256;
+
+/// A local API server answers at once or not at all.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// A client with the rights of an administrator.
+///
+/// # Errors
+/// If the kubeconfig cannot be read.
+pub async fn client(layout: &Layout) -> Result<Client> {
+    let path = layout.kubeconfig();
+    let kubeconfig =
+        Kubeconfig::read_from(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
+}
+
+/// Waits until the API server is ready.
+///
+/// # Errors
+/// If it is not in time.
+pub async fn api_server(layout: &Layout, limit: Duration) -> Result<Client> {
+    let client = client(layout).await?;
+    wait::until("the API server", limit, async || {
+        is_ready(&client).await.map(wait::Look::Done)
+    })
+    .await?;
+    Ok(client)
+}
+
+/// Waits until a node's kube-proxy has written its rules once.
+///
+/// # Errors
+/// If it has not in time.
+pub async fn proxy(node: Node, limit: Duration) -> Result<()> {
+    wait::until(format!("kube-proxy on {}", node.name()), limit, async || {
+        let mut stream = TcpStream::connect((node.ipv4(), PROXY_HEALTH_PORT)).await?;
+        stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let status = answer.lines().next().unwrap_or_default().to_owned();
+        Ok::<_, std::io::Error>(if status.contains(" 200 ") {
+            wait::Look::Done(())
+        } else {
+            wait::Look::NotYet(status)
+        })
+    })
+    .await
+}
+
+/// Why a node is not ready, or nothing if it is.
+pub fn why_unready(node: &NodeObject) -> Option<String> {
+    let name = node.metadata.name.as_deref().unwrap_or_default();
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let Some(ready) = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition.type_ == "Ready")
+    else {
+        return Some(format!("{name}: its kubelet has not reported yet"));
+    };
+    (ready.status != "True").then(|| format!("{name}: {}", ready.message.as_deref().unwrap_or_default()))
+}
+
+/// Checks a cluster that was ready once.
+///
+/// # Errors
+/// With the first thing that is wrong.
+pub async fn check(record: &Record) -> Result<()> {
+    if record.phase == Phase::Unfinished {
+        bail!("its start was not finished");
+    }
+    let layout = record.layout();
+    process::all_alive(&record.processes, |name| layout.log(name))?;
+    let client = client(&layout).await?;
+    let questions = async {
+        is_ready(&client).await?;
+        Api::<NodeObject>::all(client.clone())
+            .list(&ListParams::default())
+            .await
+    };
+    let nodes = tokio::time::timeout(ANSWER_LIMIT, questions)
+        .await
+        .context("the API server does not answer")??;
+    match nodes.items.iter().find_map(why_unready) {
+        Some(reason) => bail!("{reason}"),
+        None => Ok(()),
+    }
+}
+
+async fn is_ready(client: &Client) -> Result<(), kube::Error> {
+    let request = http::Request::get("/readyz")
+        .body(Vec::new())
+        .map_err(kube::Error::HttpError)?;
+    client.request_text(request).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_ready_when_its_kubelet_says_so() {
+        let check = |conditions: serde_json::Value, expected: Option<&str>| {
+            let node =
+                serde_json::json!({"metadata": {"name": "node1"}, "status": {"conditions": conditions}});
+            let found = why_unready(&serde_json::from_value(node).unwrap());
+            assert_eq!(found.as_deref(), expected);
+        };
+        check(
+            serde_json::json!([]),
+            Some("node1: its kubelet has not reported yet"),
+        );
+        check(serde_json::json!([{"type": "Ready", "status": "True"}]), None);
+        check(
+            serde_json::json!([{"type": "Ready", "status": "False", "message": "no network"}]),
+            Some("node1: no network"),
+        );
+    }
+}
