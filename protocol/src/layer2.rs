@@ -41,11 +41,31 @@ pub enum Input<'a> {
     Timeout,
 }
 
+/// The two ways to ask where an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// For IPv4 (RFC 826).
+    Arp,
+    /// For IPv6 (RFC 4861).
+    Ndp,
+}
+
+impl Protocol {
+    fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(_) => Self::Arp,
+            IpAddr::V6(_) => Self::Ndp,
+        }
+    }
+}
+
 /// A frame to put on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Where.
     pub interface: InterfaceIndex,
+    /// What it carries.
+    pub protocol: Protocol,
     /// The frame from its Ethernet header on.
     pub frame: Vec<u8>,
 }
@@ -66,6 +86,13 @@ pub enum Event {
         interface: InterfaceIndex,
         /// The solicited-node group.
         group: Ipv6Addr,
+    },
+    /// An address is no longer served, after this had happened for it.
+    Withdrawn {
+        /// The address.
+        ip: IpAddr,
+        /// Since it was first served.
+        counters: Counters,
     },
 }
 
@@ -180,8 +207,10 @@ impl Announcer {
             .copied()
             .collect();
         for ip in gone {
-            let served = self.addresses.remove(&ip);
-            self.chosen(ip, served.as_ref().map(|served| &served.choice), None);
+            if let Some(Served { choice, counters }) = self.addresses.remove(&ip) {
+                self.chosen(ip, Some(&choice), None);
+                self.events.push_back(Event::Withdrawn { ip, counters });
+            }
         }
         for (ip, choice) in desired {
             match self.addresses.get_mut(ip) {
@@ -247,15 +276,12 @@ impl Announcer {
 
     fn frame(&mut self, index: InterfaceIndex, bytes: &[u8]) {
         match self.answer(index, bytes) {
-            Ok(frame) => self.transmits.push_back(Transmit {
-                interface: index,
-                frame,
-            }),
+            Ok(transmit) => self.transmits.push_back(transmit),
             Err(reason) => *self.dropped.entry(reason).or_default() += 1,
         }
     }
 
-    fn answer(&mut self, index: InterfaceIndex, bytes: &[u8]) -> Result<Vec<u8>, Drop> {
+    fn answer(&mut self, index: InterfaceIndex, bytes: &[u8]) -> Result<Transmit, Drop> {
         let interface = self.interfaces.get(&index).ok_or(Drop::UnknownInterface)?;
         let question = answer::read(interface, bytes)?;
         let ip = question.target();
@@ -266,7 +292,11 @@ impl Announcer {
         served.counters.requests += 1;
         let frame = question.answer(interface).ok_or(Drop::NotOnThisInterface)?;
         served.counters.responses += 1;
-        Ok(frame)
+        Ok(Transmit {
+            interface: index,
+            protocol: Protocol::of(ip),
+            frame,
+        })
     }
 
     /// One gratuitous round for `ip` on one interface.
@@ -279,6 +309,7 @@ impl Announcer {
             served.counters.gratuitous += 1;
             self.transmits.push_back(Transmit {
                 interface: index,
+                protocol: Protocol::of(ip),
                 frame,
             });
         };

@@ -84,13 +84,22 @@ impl Party {
 
     fn drain(&mut self) -> Vec<String> {
         let mut acts: Vec<String> = Vec::new();
-        while let Some(Transmit { interface, frame }) = self.machine.poll_transmit() {
+        while let Some(Transmit {
+            interface,
+            protocol,
+            frame,
+        }) = self.machine.poll_transmit()
+        {
+            assert_eq!(protocol == Protocol::Arp, frame[12..14] == [0x08, 0x06]);
             acts.push(format!("eth{interface}: {}", describe(&frame)));
         }
         while let Some(event) = self.machine.poll_event() {
             acts.push(match event {
                 Event::Join { interface, group } => format!("eth{interface}: join {group}"),
                 Event::Leave { interface, group } => format!("eth{interface}: leave {group}"),
+                Event::Withdrawn { ip, counters } => {
+                    format!("withdrawn {ip} after {} answers", counters.responses)
+                }
             });
         }
         acts
@@ -203,14 +212,16 @@ fn ipv6_is_told_to_all_nodes_and_its_group_is_joined_once() {
             "eth1: join ff02::1:ff00:5",
         ]
     );
-    assert!(
-        party
-            .handle(Input::Addresses(&everywhere(&["2001:db8:2::5"])))
-            .is_empty()
+    assert_eq!(
+        party.handle(Input::Addresses(&everywhere(&["2001:db8:2::5"]))),
+        ["withdrawn 2001:db8:1::5 after 0 answers"]
     );
     assert_eq!(
         party.handle(Input::Addresses(&BTreeMap::new())),
-        ["eth1: leave ff02::1:ff00:5"]
+        [
+            "eth1: leave ff02::1:ff00:5",
+            "withdrawn 2001:db8:2::5 after 0 answers"
+        ]
     );
 }
 
@@ -230,7 +241,11 @@ fn nothing_is_sent_for_a_withdrawn_address() {
     let mut party = Party::new(&[interface(1)], &everywhere(&["192.0.2.1", "2001:db8::1"]));
     assert_eq!(
         party.handle(Input::Addresses(&BTreeMap::new())),
-        ["eth1: leave ff02::1:ff00:1"]
+        [
+            "withdrawn 192.0.2.1 after 0 answers",
+            "eth1: leave ff02::1:ff00:1",
+            "withdrawn 2001:db8::1 after 0 answers",
+        ]
     );
     for frame in [arp_request("192.0.2.1"), solicitation("2001:db8::1", PEER.ip)] {
         assert!(
@@ -488,8 +503,8 @@ fn a_neighbour_learns_the_new_owner_at_the_moment_of_the_move() {
     let mut old = Party::new(&[interface(1)], &address).settled();
     let mut new = Party::new(&[interface(2)], &BTreeMap::new()).settled();
     let owner = |acts: &[String]| {
-        acts.last()
-            .map(|act| act.split("is at ").nth(1).unwrap()[..1].to_string())
+        acts.iter()
+            .find_map(|act| Some(act.split("is at ").nth(1)?[..1].to_string()))
     };
 
     let ask = arp_request("192.0.2.1");

@@ -113,6 +113,7 @@ fn run(steps: &[Step]) -> Outcome {
                 Event::Leave { interface, group } => {
                     assert!(joined.remove(&(interface, group)), "left twice");
                 }
+                Event::Withdrawn { .. } => {}
             }
         }
     }
