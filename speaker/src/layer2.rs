@@ -1,0 +1,110 @@
+//! Layer 2 on the wire: answers ARP and NDP for a set of addresses, on the interfaces of this node.
+//!
+//! ```text
+//!                       thread "layer2"
+//!  announce/withdraw ─► desired set ─► driver ◄──► packet sockets (one per interface and protocol)
+//!                                      │    ▲
+//!          interface names ◄───────────│─── interfaces ◄── netlink
+//!                                      ▼
+//!                         the announcer machine of metallb-protocol
+//! ```
+//!
+//! It has a thread of its own, with a runtime of its own: the main thread may be busy for many milliseconds with the
+//! first list of a large cluster, and no ARP answer waits for that. What must be served crosses over as a set that is
+//! changed in place (level, not edge): however many changes arrive while the driver is busy, it sees the last state.
+//!
+//! Owns the thread and its handle. Never decides which address is served where.
+
+mod driver;
+mod exclusions;
+mod groups;
+mod interfaces;
+mod links;
+mod port;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use anyhow::Context;
+use metallb_runtime::tasks::Tasks;
+use tokio::sync::{oneshot, watch};
+
+pub(crate) use exclusions::Exclusions;
+pub(crate) use metallb_protocol::layer2::InterfaceChoice;
+
+/// The addresses to be served.
+type Desired = BTreeMap<IpAddr, InterfaceChoice>;
+
+/// What the rest of the speaker holds of the layer 2 thread.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    desired: watch::Sender<Desired>,
+    names: watch::Receiver<Option<BTreeSet<String>>>,
+}
+
+impl Handle {
+    /// Serves `ip` on the interfaces of `choice` from now on. Neighbours hear of it where it was not served before;
+    /// the same again does nothing.
+    pub(crate) fn announce(&self, ip: IpAddr, choice: InterfaceChoice) {
+        self.desired.send_if_modified(|desired| {
+            let changed = desired.get(&ip) != Some(&choice);
+            if changed {
+                desired.insert(ip, choice);
+            }
+            changed
+        });
+    }
+
+    /// Serves `ip` no more. Nothing is sent for it from now on.
+    pub(crate) fn withdraw(&self, ip: IpAddr) {
+        self.desired
+            .send_if_modified(|desired| desired.remove(&ip).is_some());
+    }
+
+    /// The names of the interfaces that exist on this node and are not excluded, whether they are up or not. `None`
+    /// until the first list has been read.
+    pub(crate) fn interfaces(&self) -> watch::Receiver<Option<BTreeSet<String>>> {
+        self.names.clone()
+    }
+}
+
+/// Starts the layer 2 thread. Its end is the end of a task in `tasks`.
+///
+/// # Errors
+/// The system refuses another thread.
+pub(crate) fn spawn(tasks: &mut Tasks, exclusions: Exclusions) -> anyhow::Result<Handle> {
+    let (desired, desired_changes) = watch::channel(Desired::new());
+    let (names_out, names) = watch::channel(None);
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("layer2".into())
+        .spawn(move || {
+            // The receiver is gone when the process ends: then nobody asks why.
+            let _ = ended.send(run(desired_changes, names_out, exclusions));
+        })
+        .context("start the layer 2 thread")?;
+    tasks.spawn("layer2", async {
+        end.await.context("the layer 2 thread panicked")?
+    });
+    Ok(Handle { desired, names })
+}
+
+/// The thread: runs until one of its tasks ends.
+fn run(
+    desired: watch::Receiver<Desired>,
+    names: watch::Sender<Option<BTreeSet<String>>>,
+    exclusions: Exclusions,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .context("start the layer 2 runtime")?;
+    runtime.block_on(async {
+        let (list, list_changes) = watch::channel(Vec::new());
+        let mut tasks = Tasks::new();
+        interfaces::spawn(&mut tasks, exclusions, interfaces::Outputs { list, names })?;
+        tasks.spawn("answers", driver::run(desired, list_changes));
+        tasks.run(std::future::pending()).await
+    })
+}

@@ -1,0 +1,222 @@
+//! The loop around the announcer machine. Owns the sockets, the clock and the machine; turns what arrives into inputs and
+//! puts what the machine wants on the wire. Never decides anything itself.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use metallb_protocol::Time;
+use metallb_protocol::layer2::{Announcer, Event, Input, Interface, InterfaceIndex, Transmit};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::Desired;
+use super::port::Port;
+
+/// Longer than any frame that gets an answer. A longer one is cut off, and its checksum then refuses it.
+const FRAME_LEN: usize = 2048;
+
+/// Frames sent before the sockets are looked at again. A node that takes over thousands of addresses has tens of
+/// thousands of frames to send, and answers questions meanwhile.
+const SENT_PER_TURN: usize = 32;
+
+/// How soon a socket or a group that did not work is tried again. Only memory pressure and interfaces that change just
+/// then make it fail, so this is rarely needed and cheap.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Runs for ever, or until the other ends of the channels have gone.
+pub(super) async fn run(
+    mut desired: watch::Receiver<Desired>,
+    mut interfaces: watch::Receiver<Vec<Interface>>,
+) -> anyhow::Result<()> {
+    let mut driver = Driver::new();
+    let mut buffer = [0; FRAME_LEN];
+    loop {
+        let deadline = driver.deadline();
+        // Not biased: a flood on one interface must not keep a change waiting.
+        tokio::select! {
+            (interface, len) = poll_fn(|context| driver.ports.poll_receive(context, &mut buffer)) => match len {
+                Some(len) => driver.handle(Input::Frame { interface, bytes: &buffer[..len] }),
+                None => driver.retry_soon(),
+            },
+            changed = desired.changed() => {
+                changed.context("nobody says any more which addresses to serve")?;
+                let addresses = desired.borrow_and_update();
+                tracing::debug!(addresses = addresses.len(), "addresses changed");
+                driver.handle(Input::Addresses(&addresses));
+            }
+            changed = interfaces.changed() => {
+                changed.context("nobody says any more which interfaces there are")?;
+                driver.set_interfaces(&interfaces.borrow_and_update());
+            }
+            () = at(deadline) => driver.timeout(),
+        }
+        if !driver.transmit() {
+            // More is due. Let the runtime look at the sockets first.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Driver {
+    start: Instant,
+    machine: Announcer,
+    ports: Ports,
+    retry: Option<Instant>,
+}
+
+impl Driver {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            machine: Announcer::new(),
+            ports: Ports::default(),
+            retry: None,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let machine = self
+            .machine
+            .next_deadline()
+            .map(|time| self.start + time.elapsed());
+        machine.into_iter().chain(self.retry).min()
+    }
+
+    fn timeout(&mut self) {
+        if self.retry.is_some_and(|retry| retry <= Instant::now()) {
+            self.settle();
+        }
+        self.handle(Input::Timeout);
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        self.machine
+            .handle(input, Time::since_start(self.start.elapsed()));
+        let mut changed = false;
+        while let Some(event) = self.machine.poll_event() {
+            match event {
+                Event::Join { interface, group } => {
+                    changed = true;
+                    self.ports.with(interface, |port| port.groups.want(group));
+                }
+                Event::Leave { interface, group } => {
+                    changed = true;
+                    self.ports.with(interface, |port| port.groups.drop(group));
+                }
+                Event::Withdrawn { ip, counters } => tracing::debug!(
+                    %ip,
+                    requests = counters.requests,
+                    responses = counters.responses,
+                    gratuitous = counters.gratuitous,
+                    "address no longer served"
+                ),
+            }
+        }
+        if changed {
+            self.settle();
+        }
+    }
+
+    fn set_interfaces(&mut self, list: &[Interface]) {
+        self.ports.replace(list);
+        // The sockets are open before the machine speaks, and the groups are joined once it has said which.
+        self.settle();
+        self.handle(Input::Interfaces(list));
+        let names: Vec<&str> = list.iter().map(|interface| interface.name.as_str()).collect();
+        tracing::info!(interfaces = names.join(","), "answering on these interfaces");
+    }
+
+    /// Sends what is due, up to the limit for one turn. False if there is more.
+    fn transmit(&mut self) -> bool {
+        for _ in 0..SENT_PER_TURN {
+            let Some(Transmit {
+                interface,
+                protocol,
+                frame,
+            }) = self.machine.poll_transmit()
+            else {
+                return true;
+            };
+            self.ports.with(interface, |port| port.send(protocol, &frame));
+        }
+        false
+    }
+
+    fn settle(&mut self) {
+        self.retry = None;
+        // No short circuit: every port is tried.
+        if self
+            .ports
+            .ports
+            .values_mut()
+            .map(Port::settle)
+            .filter(|settled| !settled)
+            .count()
+            > 0
+        {
+            self.retry_soon();
+        }
+    }
+
+    fn retry_soon(&mut self) {
+        self.retry = Some(Instant::now() + RETRY);
+    }
+}
+
+/// The interfaces in use.
+#[derive(Default)]
+struct Ports {
+    ports: BTreeMap<InterfaceIndex, Port>,
+    /// The one that received last. The others are looked at before it, so that a flood there does not silence them.
+    last: InterfaceIndex,
+}
+
+impl Ports {
+    fn with(&mut self, interface: InterfaceIndex, act: impl FnOnce(&mut Port)) {
+        // An interface that has gone is mentioned once more by the machine, which leaves its groups.
+        if let Some(port) = self.ports.get_mut(&interface) {
+            act(port);
+        }
+    }
+
+    /// Closes the ports of interfaces that are not in `list`.
+    fn replace(&mut self, list: &[Interface]) {
+        self.ports
+            .retain(|index, _| list.iter().any(|interface| interface.index == *index));
+        for interface in list {
+            self.ports
+                .entry(interface.index)
+                .and_modify(|port| port.update(interface.clone()))
+                .or_insert_with(|| Port::new(interface.clone()));
+        }
+    }
+
+    /// The next frame of any port. There are few: container interfaces are not among them.
+    fn poll_receive(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<(InterfaceIndex, Option<usize>)> {
+        for after_last in [true, false] {
+            for (index, port) in &mut self.ports {
+                if (*index > self.last) == after_last
+                    && let Poll::Ready(len) = port.poll_receive(context, buffer)
+                {
+                    self.last = *index;
+                    return Poll::Ready((*index, len));
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
