@@ -13,6 +13,7 @@
 //! | [`names`] | user-visible strings spelt outside `api/src/names.rs` |
 //! | [`layers`] | dependencies that the architecture rules out |
 //! | [`links`] | Markdown links that lead nowhere |
+//! | [`toolchain`] | Rust versions that drifted apart |
 //! | [`machine`] | traces of the machine somebody worked on |
 
 pub mod exceptions;
@@ -25,6 +26,7 @@ pub mod names;
 mod rust;
 pub mod sizes;
 mod sources;
+pub mod toolchain;
 pub mod words;
 
 pub use finding::Finding;

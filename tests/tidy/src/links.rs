@@ -84,7 +84,11 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, String)> {
 /// Leaves out what is between two backticks. One without a partner is only a character.
 fn without_code(line: &str) -> String {
     let parts: Vec<&str> = line.split('`').collect();
-    let unpaired = if parts.len() % 2 == 0 { parts.last() } else { None };
+    let unpaired = if parts.len().is_multiple_of(2) {
+        parts.last()
+    } else {
+        None
+    };
     parts.iter().step_by(2).chain(unpaired).copied().collect()
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use metallb_tidy::layers::{self, Package};
-use metallb_tidy::{Finding, Sources, exceptions, links, machine, modules, names, sizes, words};
+use metallb_tidy::{Finding, Sources, exceptions, links, machine, modules, names, sizes, toolchain, words};
 
 #[test]
 fn the_repository_is_tidy() {
@@ -23,6 +23,7 @@ fn the_repository_is_tidy() {
     findings.extend(names::check(&sources, &reached));
     findings.extend(links::check(&sources));
     findings.extend(machine::check(&sources));
+    findings.extend(toolchain::check(&sources));
     findings.extend(layers::check_edges(&packages));
     findings.extend(layers::check_lints(&sources, &packages));
     findings.extend(purity(&root, &packages));
@@ -36,8 +37,13 @@ fn the_repository_is_tidy() {
     );
 
     let findings = exceptions::apply(findings, exceptions::EXCEPTIONS);
-    let report: String = findings.iter().map(|finding| format!("\n  {finding}")).collect();
-    assert!(findings.is_empty(), "{} findings:{report}", findings.len());
+    let report: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(
+        findings.is_empty(),
+        "{} findings:\n  {}",
+        findings.len(),
+        report.join("\n  ")
+    );
 }
 
 fn purity(root: &Path, packages: &[Package]) -> Vec<Finding> {
@@ -64,26 +70,26 @@ fn purity(root: &Path, packages: &[Package]) -> Vec<Finding> {
 
 fn packages(root: &Path) -> Vec<Package> {
     let metadata = cargo(root, &["metadata", "--no-deps", "--format-version", "1"]);
-    layers::packages(&serde_json::from_str(&metadata).unwrap()).expect("the form of cargo's metadata")
+    layers::packages(&serde_json::from_str(&metadata).expect("cargo metadata prints JSON"))
+        .expect("the form of cargo's metadata")
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(arguments)
         .current_dir(root)
-        .output()
-        .unwrap();
+        .output();
+    let output = output.expect("the cargo that built this test is gone");
     assert!(
         output.status.success(),
         "cargo {arguments:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("cargo prints UTF-8")
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap()
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize()
+        .expect("the checkout that this test was built in is gone")
 }
