@@ -1,1 +1,18 @@
-//! Work in progress.
+//! The MetalLB operator: turns the one `MetalLB` resource of its namespace into a running controller and speakers.
+//!
+//! ```text
+//!  MetalLB "metallb" ─► dereference ─► validate ─► build ─► apply ─► status ─► MetalLB conditions
+//!                       (reads)        (pure)      (pure)   (writes) (from what was applied)
+//!                                                             │
+//!        a change of any object it made  ◄── watches ─────────┘   starts the same five steps again
+//! ```
+//!
+//! It owns the five steps ([`metallb`]), the wiring of a process around them ([`app`], [`args`]) and the manifests
+//! that install the operator itself ([`manifests`]). It works in its own namespace only, never reads a Service, an
+//! IPAddressPool or any other configuration, and never grants permissions: those of the controller and of the
+//! speaker come with the installation.
+
+pub mod app;
+pub mod args;
+pub mod manifests;
+pub mod metallb;

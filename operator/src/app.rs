@@ -1,0 +1,246 @@
+//! The wiring of the process: which watches start a reconciliation, and what is done with its outcome.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use futures::{StreamExt, pin_mut};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::ListParams;
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
+use kube::runtime::utils::Backoff as StreamBackoff;
+use kube::{Api, Client, ResourceExt};
+use metallb_api::names;
+use metallb_api::v1beta1::MetalLB;
+use metallb_runtime::admin::{self, Health};
+use metallb_runtime::backoff::Backoff;
+use metallb_runtime::events::{EventKind, Note, Recorder};
+use metallb_runtime::tasks::Tasks;
+use metallb_runtime::{client, shutdown, watch};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::args::{Args, Settings};
+use crate::metallb::build::FreshKey;
+use crate::metallb::status::State;
+use crate::metallb::{self, Context, Error, Outcome, explain};
+
+/// Every change is seen by a watch. This only bounds how long one that was missed all the same goes unrepaired; it
+/// costs a dozen requests that write nothing.
+const SAFETY_NET: Duration = Duration::from_mins(10);
+
+/// The triggers carry names only. What an object is like is read when it is its turn.
+type Trigger = PartialObjectMeta<MetalLB>;
+
+/// Runs the operator until it is told to stop.
+///
+/// # Errors
+/// The installation is incomplete, or a part of the process ended.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let shutdown = shutdown::signal().context("cannot listen for signals")?;
+    let settings = args.settings()?;
+    let Settings {
+        namespace,
+        controller_image,
+        speaker_image,
+        ..
+    } = &settings;
+    tracing::info!(namespace, controller_image, speaker_image, "operator starts");
+    for flag in args.without_effect() {
+        tracing::info!(flag, "accepted for compatibility, has no effect");
+    }
+    let client = client::connect().await?;
+    let mut tasks = Tasks::new();
+    let health = Health::new();
+    let recorder = Recorder::new(
+        client.clone(),
+        names::event::OPERATOR,
+        args.pod_name.clone(),
+        &mut tasks,
+    );
+    tasks.spawn("health", admin::serve(args.health_address(), health.clone()));
+    let operator = Arc::new(Operator {
+        context: Context {
+            client: client.clone(),
+            settings: settings.clone(),
+        },
+        recorder,
+        random: SystemRandom::new(),
+        backoff: Mutex::default(),
+    });
+    tasks.spawn("ready", ready(client.clone(), settings.namespace.clone(), health));
+    let controller = watches(&client, &settings.namespace);
+    tasks.spawn("reconcile", operator.run(controller));
+    tasks.run(shutdown).await
+}
+
+/// Declares the process ready once the API server lets it list what it works on: it is there, knows the kind, and the
+/// permissions are in place. The watches' own store cannot be asked, because it wakes one waiter only, and that must be
+/// the reconciliation.
+async fn ready(client: Client, namespace: String, health: Health) -> anyhow::Result<()> {
+    let api: Api<Trigger> = Api::namespaced(client, &namespace);
+    let mut backoff = Backoff::default();
+    while let Err(error) = api.list(&ListParams::default().limit(1)).await {
+        tracing::warn!(
+            namespace,
+            error = explain(&error),
+            "cannot list MetalLB resources yet"
+        );
+        tokio::time::sleep(backoff.failed()).await;
+    }
+    health.set_ready();
+    std::future::pending().await
+}
+
+/// Watches every MetalLB and everything that was made for one. Metadata only: a cluster's worth of other people's
+/// objects never enters this process, and neither does the content of ours.
+fn watches(client: &Client, namespace: &str) -> Controller<Trigger> {
+    let managed = || watch::config().labels(&metallb::managed());
+    // By name, because that is the only Secret that the operator is allowed to see.
+    let memberlist = watch::config().fields(&format!("metadata.name={}", names::object::MEMBERLIST_SECRET));
+    Controller::new(
+        Api::<Trigger>::namespaced(client.clone(), namespace),
+        watch::config(),
+    )
+    // There is one MetalLB. The limit keeps a namespace full of misnamed ones from becoming a burst of requests.
+    .with_config(Config::default().concurrency(1))
+    // The library's own waits up to 30 s: too long for a deleted DaemonSet after an outage of the API server.
+    .trigger_backoff(WatchBackoff::default())
+    .owns(
+        Api::<Deployment>::namespaced(client.clone(), namespace),
+        managed(),
+    )
+    .owns(Api::<DaemonSet>::namespaced(client.clone(), namespace), managed())
+    .owns(Api::<ConfigMap>::namespaced(client.clone(), namespace), managed())
+    .owns(
+        Api::<ServiceAccount>::namespaced(client.clone(), namespace),
+        managed(),
+    )
+    .owns(Api::<Secret>::namespaced(client.clone(), namespace), memberlist)
+}
+
+/// The wait between attempts at a broken watch, as the library wants it.
+#[derive(Default)]
+struct WatchBackoff(Backoff);
+
+impl Iterator for WatchBackoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.0.failed())
+    }
+}
+
+impl StreamBackoff for WatchBackoff {
+    fn reset(&mut self) {
+        self.0.succeeded();
+    }
+}
+
+struct Operator {
+    context: Context,
+    recorder: Recorder,
+    random: SystemRandom,
+    /// One for all resources: only the one that is named right can fail in a way that is worth a retry.
+    backoff: Mutex<Backoff>,
+}
+
+/// A reconciliation that has to be repeated. It is already logged.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Retry(Error);
+
+impl Operator {
+    async fn run(self: Arc<Self>, controller: Controller<Trigger>) -> anyhow::Result<()> {
+        let reconcile = |metallb: Arc<Trigger>, operator: Arc<Self>| async move {
+            operator.reconcile(&metallb.name_any()).await
+        };
+        let retry = |_: Arc<Trigger>, _: &Retry, operator: Arc<Self>| operator.retry();
+        let results = controller.run(reconcile, retry, self);
+        pin_mut!(results);
+        while let Some(result) = results.next().await {
+            match result {
+                Ok(_) | Err(ControllerError::ReconcilerFailed(..)) => {}
+                // What a deleted MetalLB owned is being deleted as well.
+                Err(error @ ControllerError::ObjectNotFound(_)) => tracing::debug!(error = explain(&error)),
+                // Retried by the watch itself.
+                Err(error) => tracing::warn!(error = explain(&error), "watch failed"),
+            }
+        }
+        Err(anyhow!("the watches of the operator ended"))
+    }
+
+    async fn reconcile(&self, name: &str) -> Result<Action, Retry> {
+        let now = Timestamp::from_second(Timestamp::now().as_second()).expect("it was a timestamp already");
+        let outcome = metallb::reconcile(&self.context, name, self.fresh_key(), Time(now)).await;
+        let failure = match outcome {
+            Ok(None) => {
+                tracing::info!(metallb = name, "is gone");
+                return Ok(Action::await_change());
+            }
+            Ok(Some(Outcome {
+                subject,
+                state,
+                news,
+                failure,
+            })) => {
+                if news {
+                    self.report(name, subject.reference, state);
+                }
+                failure
+            }
+            Err(error) => {
+                tracing::warn!(metallb = name, error = explain(&error), "not reconciled");
+                Some(error)
+            }
+        };
+        match failure {
+            Some(error) if error.is_worth_a_retry() => Err(Retry(error)),
+            Some(_) => Ok(Action::await_change()),
+            None => {
+                self.backoff
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .succeeded();
+                Ok(Action::requeue(SAFETY_NET))
+            }
+        }
+    }
+
+    fn retry(&self) -> Action {
+        Action::requeue(
+            self.backoff
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .failed(),
+        )
+    }
+
+    /// Tells a new state: always in the log, and as an Event if somebody has to act.
+    fn report(&self, name: &str, regarding: k8s_openapi::api::core::v1::ObjectReference, state: State) {
+        match state {
+            State::Available { note } => tracing::info!(metallb = name, detail = note, "available"),
+            State::Progressing { message } => tracing::info!(metallb = name, detail = message, "progressing"),
+            State::Degraded { reason, message } => {
+                tracing::error!(metallb = name, reason, detail = message, "degraded");
+                self.recorder.publish(Note {
+                    regarding,
+                    kind: EventKind::Warning,
+                    reason,
+                    message,
+                });
+            }
+        }
+    }
+
+    fn fresh_key(&self) -> FreshKey {
+        let mut bytes = [0; FreshKey::LENGTH];
+        self.random
+            .fill(&mut bytes)
+            .expect("the kernel always has random bytes");
+        FreshKey(bytes)
+    }
+}

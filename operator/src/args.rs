@@ -1,0 +1,228 @@
+//! The command line and the environment of the operator. Owns their names, defaults and checks; reads nothing else.
+
+use std::net::{Ipv6Addr, SocketAddr};
+
+use clap::{ArgAction, Parser};
+use metallb_api::names;
+use metallb_runtime::log::LogLevel;
+
+/// Runs the controller and the speakers that a MetalLB resource asks for.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "operator", version)]
+pub struct Args {
+    /// Port of the health endpoints `/healthz` and `/readyz`
+    #[arg(
+        long,
+        alias = "health-probe-port",
+        default_value_t = 8080,
+        value_name = "PORT"
+    )]
+    pub port: u16,
+
+    /// How much the operator itself logs: all, debug, info, warn, error or none
+    #[arg(long, default_value = "info")]
+    pub log_level: LogLevel,
+
+    /// Name of this pod, shown as the source of Events
+    #[arg(long, env = "HOSTNAME", default_value = "metallb-operator")]
+    pub pod_name: String,
+
+    // The names of the environment variables are those that existing installations set.
+    /// Namespace of the operator, of its MetalLB resource and of everything it makes
+    #[arg(long, env = names::env::OPERATOR_NAMESPACE, default_value = "", hide_default_value = true)]
+    pub operator_namespace: String,
+
+    /// Image of the controller
+    #[arg(long, env = names::env::CONTROLLER_IMAGE, default_value = "", hide_default_value = true)]
+    pub controller_image: String,
+
+    /// Image of the speaker
+    #[arg(long, env = names::env::SPEAKER_IMAGE, default_value = "", hide_default_value = true)]
+    pub speaker_image: String,
+
+    /// TCP and UDP port on which speakers find each other
+    #[arg(long, env = names::env::MEMBER_LIST_BIND_PORT, default_value_t = 7946, value_name = "PORT")]
+    pub memberlist_bind_port: u16,
+
+    /// Port of the controller's and the speakers' health endpoints
+    #[arg(long, env = names::env::OPERAND_LIVENESS_PORT, default_value_t = 17472, value_name = "PORT")]
+    pub operand_liveness_port: u16,
+
+    #[command(flatten)]
+    compatible: Compatible,
+}
+
+/// What manifests made for other operators of MetalLB pass. Accepted so that they start; nothing is done with it.
+#[derive(Debug, Clone, clap::Args)]
+struct Compatible {
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_leader_election: Option<bool>,
+    #[arg(long, hide = true)]
+    metrics_addr: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_cert_rotation: Option<bool>,
+    #[arg(long, hide = true)]
+    cert_dir: Option<String>,
+    #[arg(long, hide = true)]
+    cert_service_name: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    webhook_http2: Option<bool>,
+    #[arg(long, hide = true, action = ArgAction::SetTrue)]
+    external_metallb_webhook_server: bool,
+}
+
+/// What the operator needs to know of its installation to build the pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The only namespace this operator works in
+    pub namespace: String,
+    /// Image of the controller
+    pub controller_image: String,
+    /// Image of the speaker
+    pub speaker_image: String,
+    /// TCP and UDP port on which speakers find each other
+    pub memberlist_port: u16,
+    /// Port of the health endpoints of the controller and the speakers
+    pub health_port: u16,
+}
+
+/// The installation is incomplete: a variable of the operator's Deployment is not set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("missing mandatory {0} env variable")]
+pub struct Missing(pub &'static str);
+
+impl Args {
+    /// The settings, complete.
+    ///
+    /// # Errors
+    /// A mandatory variable is unset or empty. Nothing sensible can be done without it.
+    pub fn settings(&self) -> Result<Settings, Missing> {
+        let mandatory = |value: &String, name| match value.trim() {
+            "" => Err(Missing(name)),
+            value => Ok(value.to_owned()),
+        };
+        Ok(Settings {
+            namespace: mandatory(&self.operator_namespace, names::env::OPERATOR_NAMESPACE)?,
+            controller_image: mandatory(&self.controller_image, names::env::CONTROLLER_IMAGE)?,
+            speaker_image: mandatory(&self.speaker_image, names::env::SPEAKER_IMAGE)?,
+            memberlist_port: self.memberlist_bind_port,
+            health_port: self.operand_liveness_port,
+        })
+    }
+
+    /// Where the health endpoints listen: on every address, because the kubelet asks the pod's.
+    pub fn health_address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))
+    }
+
+    /// The accepted flags of [`Compatible`] that were given, for one log line.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let Compatible {
+            enable_leader_election,
+            metrics_addr,
+            disable_cert_rotation,
+            cert_dir,
+            cert_service_name,
+            webhook_http2,
+            external_metallb_webhook_server,
+        } = &self.compatible;
+        [
+            ("--enable-leader-election", *enable_leader_election == Some(true)),
+            (
+                "--metrics-addr",
+                metrics_addr.as_deref().is_some_and(|address| address != "0"),
+            ),
+            ("--disable-cert-rotation", *disable_cert_rotation == Some(true)),
+            ("--cert-dir", cert_dir.is_some()),
+            ("--cert-service-name", cert_service_name.is_some()),
+            ("--webhook-http2", *webhook_http2 == Some(true)),
+            (
+                "--external-metallb-webhook-server",
+                *external_metallb_webhook_server,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(flag, given)| given.then_some(flag))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(extra: &[&str]) -> Args {
+        let given = [
+            "operator",
+            "--operator-namespace=metallb-system",
+            "--controller-image=c",
+            "--speaker-image=s",
+        ];
+        Args::try_parse_from(given.iter().chain(extra)).unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_those_that_firewalls_and_probes_know() {
+        let args = args(&[]);
+        assert_eq!(args.port, 8080);
+        assert_eq!(
+            args.settings().unwrap(),
+            Settings {
+                namespace: "metallb-system".into(),
+                controller_image: "c".into(),
+                speaker_image: "s".into(),
+                memberlist_port: 7946,
+                health_port: 17472,
+            }
+        );
+    }
+
+    #[test]
+    fn an_incomplete_installation_names_the_variable_to_set() {
+        for (flag, message) in [
+            (
+                "--operator-namespace=",
+                "missing mandatory OPERATOR_NAMESPACE env variable",
+            ),
+            (
+                "--controller-image= ",
+                "missing mandatory CONTROLLER_IMAGE env variable",
+            ),
+            ("--speaker-image=", "missing mandatory SPEAKER_IMAGE env variable"),
+        ] {
+            let given = [
+                "operator",
+                "--operator-namespace=ns",
+                "--controller-image=c",
+                "--speaker-image=s",
+            ];
+            let name = flag.split('=').next().unwrap();
+            let given = given
+                .into_iter()
+                .filter(|arg| !arg.starts_with(name))
+                .chain([flag]);
+            assert_eq!(
+                Args::try_parse_from(given)
+                    .unwrap()
+                    .settings()
+                    .unwrap_err()
+                    .to_string(),
+                message
+            );
+        }
+    }
+
+    #[test]
+    fn flags_of_existing_manifests_are_accepted_and_reported_when_they_have_no_effect() {
+        let given = args(&[
+            "--enable-leader-election",
+            "--metrics-addr=0",
+            "--disable-cert-rotation=true",
+        ]);
+        assert_eq!(
+            given.without_effect(),
+            ["--enable-leader-election", "--disable-cert-rotation"]
+        );
+        assert_eq!(args(&["--health-probe-port=9000"]).port, 9000);
+    }
+}

@@ -1,0 +1,166 @@
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use metallb_api::v1beta1::{IPAddressPool, L2Advertisement, MetalLB};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::*;
+
+fn config(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(path)
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    text.split("\n---\n")
+        .filter(|document| {
+            document
+                .lines()
+                .any(|line| !line.is_empty() && !line.starts_with('#'))
+        })
+        .map(|document| {
+            serde_saphyr::from_str(document).unwrap_or_else(|error| panic!("{error}\n{document}"))
+        })
+        .collect()
+}
+
+/// The document is one of `K`, and nothing in it is lost on the way through `K`: no field is misspelt.
+fn is_a<K: DeserializeOwned + Serialize>(document: &Value) {
+    let typed: K =
+        serde_json::from_value(document.clone()).unwrap_or_else(|error| panic!("{error}\n{document}"));
+    assert_eq!(&serde_json::to_value(typed).unwrap(), document);
+}
+
+fn check(document: &Value) {
+    match document["kind"].as_str().unwrap() {
+        "Namespace" => is_a::<Namespace>(document),
+        "Deployment" => is_a::<Deployment>(document),
+        "Service" => is_a::<Service>(document),
+        "ServiceAccount" => is_a::<ServiceAccount>(document),
+        "ClusterRole" => is_a::<ClusterRole>(document),
+        "ClusterRoleBinding" => is_a::<ClusterRoleBinding>(document),
+        "Role" => is_a::<Role>(document),
+        "RoleBinding" => is_a::<RoleBinding>(document),
+        "MetalLB" => is_a::<MetalLB>(document),
+        "IPAddressPool" => is_a::<IPAddressPool>(document),
+        "L2Advertisement" => is_a::<L2Advertisement>(document),
+        // Kinds that no crate here has types for.
+        "Kustomization" | "SecurityContextConstraints" => {}
+        other => panic!("unexpected kind {other}"),
+    }
+}
+
+#[test]
+fn what_is_checked_in_is_what_is_generated() {
+    for (path, content) in files(&Options::default()) {
+        let there = std::fs::read_to_string(config(path)).unwrap_or_default();
+        assert_eq!(
+            there, content,
+            "config/{path} is out of date: run `make manifests`"
+        );
+    }
+}
+
+#[test]
+fn every_document_is_of_its_kind() {
+    for content in files(&Options::default()).values() {
+        documents(content).iter().for_each(check);
+    }
+}
+
+#[test]
+fn every_sample_is_what_its_api_accepts() {
+    let mut kinds = BTreeMap::new();
+    for entry in std::fs::read_dir(config("samples")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for document in documents(&text) {
+            check(&document);
+            *kinds
+                .entry(document["kind"].as_str().unwrap().to_owned())
+                .or_insert(0) += 1;
+        }
+    }
+    let expected = [
+        "Deployment",
+        "IPAddressPool",
+        "L2Advertisement",
+        "MetalLB",
+        "Service",
+    ];
+    assert_eq!(kinds, expected.map(|kind| (kind.to_owned(), 1)).into());
+}
+
+#[test]
+fn every_kustomization_names_files_that_exist() {
+    let files = files(&Options::default());
+    for (path, content) in files
+        .iter()
+        .filter(|(path, _)| path.ends_with("kustomization.yaml"))
+    {
+        let directory = Path::new(path).parent().unwrap();
+        for resource in documents(content)[0]["resources"].as_array().unwrap() {
+            let resource = directory.join(resource.as_str().unwrap());
+            assert!(
+                config(resource.to_str().unwrap()).exists(),
+                "{path} names {}",
+                resource.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn registry_tag_and_namespace_reach_every_file() {
+    let options = Options {
+        namespace: "lb".into(),
+        registry: "localhost:5000/me".into(),
+        tag: "test".into(),
+    };
+    let files = files(&options);
+    let operator = &files["manager/operator.yaml"];
+    for component in ["operator", "controller", "speaker"] {
+        assert!(
+            operator.contains(&format!("localhost:5000/me/{component}:test")),
+            "{operator}"
+        );
+    }
+    for (path, content) in &files {
+        assert!(
+            !content.contains("metallb-system") && !content.contains("quay.io"),
+            "{path}:\n{content}"
+        );
+    }
+}
+
+#[test]
+fn the_operator_may_not_read_secrets_of_others_or_leave_its_namespace() {
+    let files = files(&Options::default());
+    for document in documents(&files["rbac/operator.yaml"]) {
+        assert!(!document["kind"].as_str().unwrap().starts_with("Cluster"));
+        for rule in document["rules"].as_array().into_iter().flatten() {
+            if rule["resources"].as_array().unwrap().contains(&"secrets".into()) {
+                assert_eq!(rule["resourceNames"], serde_json::json!(["metallb-memberlist"]));
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_may_do_everything_or_grant_anything() {
+    for (path, content) in files(&Options::default()) {
+        for forbidden in [
+            "'*'",
+            "\"*\"",
+            "- *",
+            "escalate",
+            "- bind",
+            "impersonate",
+            "tokenrequests",
+        ] {
+            assert!(!content.contains(forbidden), "{path} contains {forbidden}");
+        }
+    }
+}

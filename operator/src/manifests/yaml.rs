@@ -1,0 +1,34 @@
+//! YAML documents with a comment above each.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// A stream of documents.
+#[derive(Default)]
+pub(super) struct Documents(String);
+
+impl Documents {
+    /// Adds `object`, with `comment` above it, line by line.
+    pub(super) fn add<'a>(
+        mut self,
+        comment: impl IntoIterator<Item = &'a str>,
+        object: &impl Serialize,
+    ) -> Self {
+        self.0.push_str("---\n");
+        for line in comment.into_iter().flat_map(str::lines) {
+            writeln!(self.0, "# {line}").expect("writing to a String does not fail");
+        }
+        self.0
+            .push_str(&serde_saphyr::to_string(object).expect("a Kubernetes object has only string keys"));
+        if !self.0.ends_with('\n') {
+            self.0.push('\n');
+        }
+        self
+    }
+
+    /// The text.
+    pub(super) fn finish(self) -> String {
+        self.0
+    }
+}

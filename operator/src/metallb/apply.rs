@@ -1,0 +1,161 @@
+//! Fourth step: makes the cluster have what was built, by server-side apply, and removes what an earlier version of the
+//! resource or of the operator made and nobody wants any more.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::{NamespaceResourceScope, Resource as Kind};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::{Client, Resource, ResourceExt};
+use metallb_api::names;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::build::{Applied, Prepared, Resources};
+
+/// Writing failed. What was applied before stays; the whole step is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server did not answer, or refused the object.
+    #[error("failed to apply {kind} {name}")]
+    Apply {
+        /// Kind of the object
+        kind: &'static str,
+        /// Name of the object
+        name: String,
+        /// What the API server said
+        source: kube::Error,
+    },
+    /// The API server did not answer, or refused to list or delete.
+    #[error("failed to remove every {kind} that is no longer wanted")]
+    Prune {
+        /// Kind of the objects
+        kind: &'static str,
+        /// What the API server said
+        source: kube::Error,
+    },
+}
+
+/// The place where one MetalLB's objects are.
+pub struct Target<'a> {
+    /// The way to the API server
+    pub client: &'a Client,
+    /// The operator's own namespace
+    pub namespace: &'a str,
+    /// Whose objects they are
+    pub owner: &'a OwnerReference,
+}
+
+impl Target<'_> {
+    /// Applies everything, then prunes.
+    ///
+    /// Guarantee: an object that is as it should be is not written, its `resourceVersion` stays.
+    pub async fn apply(&self, prepared: Resources<Prepared>) -> Result<Resources<Applied>, Error> {
+        let Resources {
+            controller_account,
+            speaker_account,
+            memberlist,
+            exclude_l2,
+            controller,
+            speaker,
+            state: PhantomData,
+        } = prepared;
+        // What a pod needs comes before the pod.
+        let applied = Resources {
+            controller_account: self.apply_one(&controller_account).await?,
+            speaker_account: self.apply_one(&speaker_account).await?,
+            memberlist: self.apply_one(&memberlist).await?,
+            exclude_l2: self.apply_one(&exclude_l2).await?,
+            controller: self.apply_one(&controller).await?,
+            speaker: self.apply_one(&speaker).await?,
+            state: PhantomData,
+        };
+        self.prune(&applied).await?;
+        Ok(applied)
+    }
+
+    async fn apply_one<K>(&self, wanted: &K) -> Result<K, Error>
+    where
+        K: Kind<Scope = NamespaceResourceScope>
+            + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Serialize
+            + DeserializeOwned
+            + Clone
+            + Debug,
+    {
+        let name = wanted.name_any();
+        // Forced: these objects are ours, and a field that somebody else set is drift.
+        let params = PatchParams::apply(names::field_manager::OPERATOR).force();
+        let api: Api<K> = Api::namespaced(self.client.clone(), self.namespace);
+        let applied = api.patch(&name, &params, &Patch::Apply(wanted)).await;
+        applied.map_err(|source| Error::Apply {
+            kind: <K as Kind>::KIND,
+            name,
+            source,
+        })
+    }
+
+    /// Deletes what carries our label and this owner and is not in `applied`.
+    async fn prune(&self, applied: &Resources<Applied>) -> Result<(), Error> {
+        let Resources {
+            controller_account,
+            speaker_account,
+            // The only Secret there has ever been; the operator may not list others.
+            memberlist: _,
+            exclude_l2,
+            controller,
+            speaker,
+            state: PhantomData,
+        } = applied;
+        self.prune_kind::<Deployment>(&[controller]).await?;
+        self.prune_kind::<DaemonSet>(&[speaker]).await?;
+        self.prune_kind::<ConfigMap>(&[exclude_l2]).await?;
+        self.prune_kind::<ServiceAccount>(&[controller_account, speaker_account])
+            .await
+    }
+
+    async fn prune_kind<K>(&self, wanted: &[&K]) -> Result<(), Error>
+    where
+        K: Kind<Scope = NamespaceResourceScope>
+            + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + DeserializeOwned
+            + Clone
+            + Debug,
+    {
+        let failed = |source| Error::Prune {
+            kind: <K as Kind>::KIND,
+            source,
+        };
+        let api: Api<K> = Api::namespaced(self.client.clone(), self.namespace);
+        let ours = ListParams::default().labels(&super::managed());
+        let wanted: BTreeSet<String> = wanted.iter().map(|object| object.name_any()).collect();
+        for found in api.list_metadata(&ours).await.map_err(failed)? {
+            let owned = found
+                .owner_references()
+                .iter()
+                .any(|owner| owner.uid == self.owner.uid);
+            let name = found.name_any();
+            if !owned || wanted.contains(&name) {
+                continue;
+            }
+            // Exactly this object, not another that took its name meanwhile.
+            let preconditions = Preconditions {
+                uid: found.uid(),
+                resource_version: None,
+            };
+            match api
+                .delete(&name, &DeleteParams::background().preconditions(preconditions))
+                .await
+            {
+                Ok(_) => tracing::info!(kind = <K as Kind>::KIND, name, "deleted, no longer wanted"),
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! From a valid MetalLB to the objects that serve it. Pure: no client, no clock, and randomness is an argument.
+//! One file per thing that is made.
+
+mod controller;
+mod exclude_l2;
+mod memberlist;
+mod object;
+mod pod;
+mod service_account;
+mod speaker;
+
+use std::marker::PhantomData;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
+
+pub use memberlist::FreshKey;
+pub(super) use memberlist::key_of as memberlist_key;
+
+use crate::args::Settings;
+use crate::metallb::validate::ValidatedMetalLB;
+use object::Origin;
+
+/// Marks resources that exist in memory only.
+#[derive(Debug)]
+pub struct Prepared;
+
+/// Marks resources as the API server returned them after they were applied.
+#[derive(Debug)]
+pub struct Applied;
+
+/// Everything one MetalLB is made of.
+///
+/// `State` is [`Prepared`] or [`Applied`]: the status is computed from applied resources only, and the compiler sees to
+/// it. Whoever handles all of them takes this struct apart without `..`, so that a new field cannot be forgotten.
+#[derive(Debug)]
+pub struct Resources<State> {
+    /// The identity of the controller
+    pub controller_account: ServiceAccount,
+    /// The identity of the speakers
+    pub speaker_account: ServiceAccount,
+    /// The key with which speakers encrypt what they tell each other
+    pub memberlist: Secret,
+    /// The interfaces on which speakers stay silent
+    pub exclude_l2: ConfigMap,
+    /// The pod that gives addresses to Services
+    pub controller: Deployment,
+    /// The pods, one per node, that announce them
+    pub speaker: DaemonSet,
+    /// Prepared or applied
+    pub state: PhantomData<State>,
+}
+
+/// The objects that `metallb` asks for.
+pub fn build(metallb: &ValidatedMetalLB, settings: &Settings, fresh_key: &FreshKey) -> Resources<Prepared> {
+    let origin = Origin {
+        namespace: &settings.namespace,
+        owner: &metallb.owner,
+    };
+    Resources {
+        controller_account: service_account::controller(&origin),
+        speaker_account: service_account::speaker(&origin),
+        memberlist: memberlist::secret(&origin, metallb.memberlist_key.as_ref(), fresh_key),
+        exclude_l2: exclude_l2::config_map(&origin),
+        controller: controller::deployment(&origin, metallb, settings),
+        speaker: speaker::daemon_set(&origin, metallb, settings),
+        state: PhantomData,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The DaemonSet of the speakers, which announce addresses, one per node.
+
+use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, RollingUpdateDaemonSet};
+use k8s_openapi::api::core::v1::{
+    ConfigMapVolumeSource, Container, ContainerPort, EnvVar, PodSpec, PodTemplateSpec, SecretVolumeSource,
+    SecurityContext, Toleration, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use metallb_api::names;
+
+use super::object::{Origin, selector};
+use super::pod::{self, Component};
+use crate::args::Settings;
+use crate::metallb::validate::ValidatedMetalLB;
+
+/// Enough to tell the other speakers that this one goes; every second more is a second in which a rolling update stands
+/// still.
+const GRACE_SECONDS: i64 = 2;
+/// Where the speaker finds the memberlist key.
+const KEY_DIRECTORY: &str = "/etc/ml_secret_key";
+/// Only the owner, root, reads the mounted files. Decimal in JSON, so 256 on the wire.
+const OWNER_READS: i32 = 0o400;
+/// The health endpoints of a speaker listen here only: it shares the node's addresses.
+const LOCALHOST: &str = "127.0.0.1";
+
+/// The DaemonSet.
+pub(super) fn daemon_set(origin: &Origin<'_>, metallb: &ValidatedMetalLB, settings: &Settings) -> DaemonSet {
+    let component = Component {
+        name: names::object::SPEAKER,
+        settings: &metallb.speaker,
+        tolerations: control_planes(),
+        grace_seconds: GRACE_SECONDS,
+    };
+    let mut template = component.template(container(metallb, settings));
+    on_the_node(&mut template);
+    DaemonSet {
+        metadata: origin.metadata(names::object::SPEAKER, names::object::SPEAKER),
+        spec: Some(DaemonSetSpec {
+            revision_history_limit: Some(3),
+            // One node after the other: the others take over the addresses of the one that is being replaced.
+            update_strategy: Some(DaemonSetUpdateStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDaemonSet {
+                    max_unavailable: Some(IntOrString::Int(1)),
+                    // Said, although it is the default: an edit of it is then undone as well.
+                    max_surge: Some(IntOrString::Int(0)),
+                }),
+            }),
+            selector: selector(names::object::SPEAKER),
+            template,
+            ..DaemonSetSpec::default()
+        }),
+        ..DaemonSet::default()
+    }
+}
+
+/// Control-plane nodes announce as well: in small clusters they are the only ones.
+fn control_planes() -> Vec<Toleration> {
+    [
+        "node-role.kubernetes.io/master",
+        "node-role.kubernetes.io/control-plane",
+    ]
+    .map(|key| Toleration {
+        key: Some(key.to_owned()),
+        operator: Some("Exists".to_owned()),
+        effect: Some("NoSchedule".to_owned()),
+        ..Toleration::default()
+    })
+    .into()
+}
+
+/// Gives the pod the node's network, which it announces on, and its files.
+fn on_the_node(template: &mut PodTemplateSpec) {
+    let spec = template.spec.get_or_insert_default();
+    let PodSpec {
+        host_network,
+        volumes,
+        ..
+    } = spec;
+    *host_network = Some(true);
+    *volumes = Some(vec![
+        Volume {
+            name: "memberlist".to_owned(),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(names::object::MEMBERLIST_SECRET.to_owned()),
+                default_mode: Some(OWNER_READS),
+                ..SecretVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+        Volume {
+            name: names::object::EXCLUDE_L2.to_owned(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: names::object::EXCLUDE_L2.to_owned(),
+                default_mode: Some(OWNER_READS),
+                ..ConfigMapVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+    ]);
+}
+
+fn container(metallb: &ValidatedMetalLB, settings: &Settings) -> Container {
+    let health = ContainerPort {
+        name: Some("health".to_owned()),
+        container_port: i32::from(settings.health_port),
+        // The port of the node, as for every pod in its network. Said here too, so that the scheduler and this object
+        // agree with what the API server would fill in.
+        host_port: Some(i32::from(settings.health_port)),
+        ..ContainerPort::default()
+    };
+    Container {
+        name: names::object::SPEAKER.to_owned(),
+        image: Some(settings.speaker_image.clone()),
+        command: Some(vec!["/speaker".to_owned()]),
+        args: Some(pod::arguments(metallb, settings.health_port)),
+        env: Some(environment(settings)),
+        ports: Some(vec![health]),
+        liveness_probe: Some(pod::liveness(Some(LOCALHOST), settings.health_port)),
+        readiness_probe: Some(pod::readiness(Some(LOCALHOST), settings.health_port)),
+        // Raw sockets need CAP_NET_RAW. A user other than root loses it at the start of the program unless its file
+        // carries the capability, which image builders and registries do not reliably keep; so it is root, without
+        // any other of root's capabilities.
+        security_context: Some(SecurityContext {
+            run_as_user: Some(0),
+            ..pod::confined(&["NET_RAW"])
+        }),
+        volume_mounts: Some(vec![
+            mount("memberlist", KEY_DIRECTORY),
+            mount(names::object::EXCLUDE_L2, names::object::EXCLUDE_L2_DIRECTORY),
+        ]),
+        ..Container::default()
+    }
+}
+
+fn environment(settings: &Settings) -> Vec<EnvVar> {
+    let members = format!(
+        "{}={},{}={}",
+        names::label::APP,
+        names::label::APP_METALLB,
+        names::label::COMPONENT,
+        names::object::SPEAKER
+    );
+    vec![
+        pod::field(names::env::NODE_NAME, "spec.nodeName"),
+        pod::field(names::env::NAMESPACE, "metadata.namespace"),
+        pod::field(names::env::POD_NAME, "metadata.name"),
+        pod::field(names::env::ML_BIND_ADDR, "status.podIP"),
+        pod::variable(names::env::ML_BIND_PORT, settings.memberlist_port.to_string()),
+        pod::variable(names::env::ML_LABELS, members),
+        pod::variable(names::env::ML_SECRET_KEY_PATH, KEY_DIRECTORY),
+    ]
+}
+
+fn mount(name: &str, path: &str) -> VolumeMount {
+    VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    }
+}

@@ -1,0 +1,378 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, Toleration};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use metallb_api::v1beta1::MetalLB;
+
+use super::*;
+use crate::metallb::dereference::Dereferenced;
+use crate::metallb::validate::validate;
+
+const KEY: [u8; 16] = [7; 16];
+
+fn settings() -> Settings {
+    Settings {
+        namespace: "metallb-system".into(),
+        controller_image: "example.com:5000/controller@sha256:0f0f".into(),
+        speaker_image: "example.com/speaker:v1".into(),
+        memberlist_port: 7946,
+        health_port: 17472,
+    }
+}
+
+/// What a MetalLB with this `spec` is made of, through the real validation.
+fn built_with(spec: &str, memberlist_key: Option<ByteString>) -> Resources<Prepared> {
+    let yaml = format!(
+        "apiVersion: metallb.io/v1beta1\nkind: MetalLB\n\
+         metadata: {{name: metallb, namespace: metallb-system, uid: 1-2-3}}\nspec: {spec}\n"
+    );
+    let metallb: MetalLB = serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    build(
+        &validate(Dereferenced {
+            metallb,
+            memberlist_key,
+        })
+        .unwrap(),
+        &settings(),
+        &FreshKey(KEY),
+    )
+}
+
+fn built(spec: &str) -> Resources<Prepared> {
+    built_with(spec, None)
+}
+
+fn template<State>(resources: &Resources<State>, component: &str) -> PodTemplateSpec {
+    match component {
+        "controller" => resources.controller.spec.as_ref().unwrap().template.clone(),
+        _ => resources.speaker.spec.as_ref().unwrap().template.clone(),
+    }
+}
+
+fn pod<State>(resources: &Resources<State>, component: &str) -> PodSpec {
+    template(resources, component).spec.unwrap()
+}
+
+fn container<State>(resources: &Resources<State>, component: &str) -> Container {
+    let mut containers = pod(resources, component).containers;
+    assert_eq!(containers.len(), 1);
+    containers.remove(0)
+}
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_object_is_found_by_its_labels_and_goes_with_its_owner() {
+    let Resources {
+        controller_account,
+        speaker_account,
+        memberlist,
+        exclude_l2,
+        controller,
+        speaker,
+        state: PhantomData,
+    } = built("{}");
+    let rows: [(&ObjectMeta, &str, &str); 6] = [
+        (&controller_account.metadata, "controller", "controller"),
+        (&speaker_account.metadata, "speaker", "speaker"),
+        (&memberlist.metadata, "metallb-memberlist", "speaker"),
+        (&exclude_l2.metadata, "metallb-excludel2", "speaker"),
+        (&controller.metadata, "controller", "controller"),
+        (&speaker.metadata, "speaker", "speaker"),
+    ];
+    for (metadata, name, component) in rows {
+        assert_eq!(metadata.name.as_deref(), Some(name));
+        assert_eq!(metadata.namespace.as_deref(), Some("metallb-system"));
+        let labels = [
+            ("app", "metallb"),
+            ("component", component),
+            ("app.kubernetes.io/managed-by", "metallb-operator"),
+        ];
+        assert_eq!(metadata.labels, Some(map(&labels)), "{name}");
+        let owners = metadata.owner_references.as_deref().unwrap();
+        assert!(
+            matches!(owners, [owner] if owner.uid == "1-2-3" && owner.controller == Some(true)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn selectors_never_change_and_match_the_pods() {
+    let resources = built("{controllerConfig: {annotations: {a: b}}, nodeSelector: {zone: edge}}");
+    let selectors = [
+        ("controller", resources.controller.spec.clone().unwrap().selector),
+        ("speaker", resources.speaker.spec.clone().unwrap().selector),
+    ];
+    for (component, selector) in selectors {
+        assert_eq!(
+            selector.match_labels,
+            Some(map(&[("app", "metallb"), ("component", component)]))
+        );
+        let labels = template(&resources, component).metadata.unwrap().labels.unwrap();
+        assert!(
+            selector
+                .match_labels
+                .unwrap()
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value))
+        );
+    }
+}
+
+#[test]
+fn programs_are_started_with_what_the_resource_says() {
+    for (spec, args) in [
+        ("{}", vec!["--health-probe-port=17472", "--log-level=info"]),
+        (
+            "{logLevel: all, loadBalancerClass: example.com/lb}",
+            vec![
+                "--health-probe-port=17472",
+                "--log-level=all",
+                "--lb-class=example.com/lb",
+            ],
+        ),
+    ] {
+        let resources = built(spec);
+        for (component, image) in [
+            ("controller", "example.com:5000/controller@sha256:0f0f"),
+            ("speaker", "example.com/speaker:v1"),
+        ] {
+            let container = container(&resources, component);
+            assert_eq!(container.name, component);
+            assert_eq!(container.image.as_deref(), Some(image));
+            assert_eq!(container.command, Some(vec![format!("/{component}")]));
+            assert_eq!(container.args.unwrap(), args);
+            assert_eq!(
+                pod(&resources, component).service_account_name.as_deref(),
+                Some(component)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_speaker_knows_its_node_and_its_peers() {
+    let environment = container(&built("{}"), "speaker").env.unwrap();
+    let values: Vec<(String, String)> = environment
+        .into_iter()
+        .map(|variable| {
+            let field = variable
+                .value_from
+                .and_then(|source| source.field_ref)
+                .map(|field| field.field_path);
+            (variable.name, variable.value.or(field).unwrap())
+        })
+        .collect();
+    let expected = [
+        ("METALLB_NODE_NAME", "spec.nodeName"),
+        ("METALLB_NAMESPACE", "metadata.namespace"),
+        ("METALLB_POD_NAME", "metadata.name"),
+        ("METALLB_ML_BIND_ADDR", "status.podIP"),
+        ("METALLB_ML_BIND_PORT", "7946"),
+        ("METALLB_ML_LABELS", "app=metallb,component=speaker"),
+        ("METALLB_ML_SECRET_KEY_PATH", "/etc/ml_secret_key"),
+    ];
+    assert_eq!(
+        values,
+        expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+}
+
+#[test]
+fn placement_comes_from_the_resource_and_pods_stay_on_linux() {
+    let resources = built(
+        "{nodeSelector: {zone: edge}, controllerNodeSelector: {zone: core}, \
+          speakerTolerations: [{key: edge, operator: Exists}], controllerTolerations: [{key: core, operator: Exists}], \
+          speakerConfig: {priorityClassName: high, runtimeClassName: kata, annotations: {who: speaker}, \
+          resources: {requests: {memory: 10Mi}}}, \
+          controllerConfig: {affinity: {podAntiAffinity: {}}}}",
+    );
+    let (controller, speaker) = (pod(&resources, "controller"), pod(&resources, "speaker"));
+    assert_eq!(
+        controller.node_selector,
+        Some(map(&[("kubernetes.io/os", "linux"), ("zone", "core")]))
+    );
+    assert_eq!(
+        speaker.node_selector,
+        Some(map(&[("kubernetes.io/os", "linux"), ("zone", "edge")]))
+    );
+    let keys = |tolerations: Option<Vec<Toleration>>| -> Vec<String> {
+        tolerations
+            .into_iter()
+            .flatten()
+            .filter_map(|toleration| toleration.key)
+            .collect()
+    };
+    assert_eq!(keys(controller.tolerations), ["core"]);
+    assert_eq!(
+        keys(speaker.tolerations),
+        [
+            "node-role.kubernetes.io/master",
+            "node-role.kubernetes.io/control-plane",
+            "edge"
+        ]
+    );
+    assert!(controller.affinity.is_some() && speaker.affinity.is_none());
+    assert_eq!(speaker.priority_class_name.as_deref(), Some("high"));
+    assert_eq!(speaker.runtime_class_name.as_deref(), Some("kata"));
+    assert_eq!(
+        speaker.containers[0]
+            .resources
+            .as_ref()
+            .unwrap()
+            .requests
+            .as_ref()
+            .unwrap()["memory"]
+            .0,
+        "10Mi"
+    );
+    assert_eq!(
+        template(&resources, "speaker").metadata.unwrap().annotations,
+        Some(map(&[("who", "speaker")]))
+    );
+    assert_eq!(
+        template(&resources, "controller").metadata.unwrap().annotations,
+        None
+    );
+}
+
+#[test]
+fn no_program_may_more_than_it_needs() {
+    let resources = built("{}");
+    for (component, non_root, user, added) in [
+        ("controller", Some(true), None, None),
+        ("speaker", None, Some(0), Some(vec!["NET_RAW".to_owned()])),
+    ] {
+        let context = container(&resources, component).security_context.unwrap();
+        assert_eq!(context.run_as_non_root, non_root);
+        assert_eq!(context.run_as_user, user);
+        assert_eq!(context.allow_privilege_escalation, Some(false));
+        assert_eq!(context.read_only_root_filesystem, Some(true));
+        assert_eq!(context.privileged, None);
+        assert_eq!(context.seccomp_profile.unwrap().type_, "RuntimeDefault");
+        let capabilities = context.capabilities.unwrap();
+        assert_eq!(capabilities.drop, Some(vec!["ALL".to_owned()]));
+        assert_eq!(capabilities.add, added);
+        let pod = pod(&resources, component);
+        assert_eq!(pod.host_network, (component == "speaker").then_some(true));
+        assert_eq!((pod.host_pid, pod.host_ipc), (None, None));
+    }
+}
+
+#[test]
+fn only_ports_that_are_served_are_declared_and_probed() {
+    let resources = built("{}");
+    for (component, host) in [("controller", None), ("speaker", Some("127.0.0.1"))] {
+        let container = container(&resources, component);
+        let ports: Vec<i32> = container
+            .ports
+            .iter()
+            .flatten()
+            .map(|port| port.container_port)
+            .collect();
+        assert_eq!(ports, [17472]);
+        for (probe, path) in [
+            (container.liveness_probe.unwrap(), "/healthz"),
+            (container.readiness_probe.unwrap(), "/readyz"),
+        ] {
+            let get = probe.http_get.unwrap();
+            assert_eq!((get.path.as_deref(), get.host.as_deref()), (Some(path), host));
+            assert_eq!(
+                get.port,
+                k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int(17472)
+            );
+        }
+    }
+}
+
+#[test]
+fn two_controllers_never_overlap_and_speakers_change_one_by_one() {
+    let resources = built("{}");
+    let deployment = resources.controller.spec.clone().unwrap();
+    assert_eq!(deployment.replicas, Some(1));
+    assert_eq!(deployment.strategy.unwrap().type_.as_deref(), Some("Recreate"));
+    assert!(
+        pod(&resources, "controller")
+            .termination_grace_period_seconds
+            .unwrap()
+            > 0
+    );
+    let strategy = resources.speaker.spec.clone().unwrap().update_strategy.unwrap();
+    assert_eq!(strategy.type_.as_deref(), Some("RollingUpdate"));
+}
+
+#[test]
+fn every_mount_has_its_volume_and_every_volume_its_object() {
+    let resources = built("{}");
+    let mounts = container(&resources, "speaker").volume_mounts.unwrap();
+    let volumes = pod(&resources, "speaker").volumes.unwrap();
+    let mounted: BTreeSet<&str> = mounts.iter().map(|mount| mount.name.as_str()).collect();
+    let there: BTreeSet<&str> = volumes.iter().map(|volume| volume.name.as_str()).collect();
+    assert_eq!(mounted, there);
+    let secrets: Vec<String> = volumes
+        .iter()
+        .filter_map(|volume| volume.secret.as_ref()?.secret_name.clone())
+        .collect();
+    assert_eq!(secrets, [resources.memberlist.metadata.name.clone().unwrap()]);
+    let maps: Vec<&str> = volumes
+        .iter()
+        .filter_map(|volume| Some(volume.config_map.as_ref()?.name.as_str()))
+        .collect();
+    assert_eq!(maps, [resources.exclude_l2.metadata.name.clone().unwrap()]);
+    assert_eq!(pod(&resources, "controller").volumes, None);
+}
+
+#[test]
+fn a_memberlist_key_is_made_once_and_then_kept() {
+    let key = |resources: Resources<Prepared>| {
+        let ByteString(bytes) = resources.memberlist.data.unwrap().remove("secretkey").unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    assert_eq!(
+        key(built("{}")),
+        "BwcHBwcHBwcHBwcHBwcHBw",
+        "16 bytes as 22 letters, without padding"
+    );
+    assert_eq!(
+        key(built_with("{}", Some(ByteString(b"in use".to_vec())))),
+        "in use"
+    );
+}
+
+#[test]
+fn a_secret_without_a_usable_key_counts_as_none() {
+    let secret = |yaml: &str| serde_saphyr::from_str::<Secret>(yaml).unwrap();
+    for (yaml, expected) in [
+        ("{data: {secretkey: a2V5}}", Some(ByteString(b"key".to_vec()))),
+        ("{data: {secretkey: ''}}", None),
+        ("{data: {other: a2V5}}", None),
+        ("{}", None),
+    ] {
+        assert_eq!(memberlist_key(secret(yaml)), expected, "{yaml}");
+    }
+}
+
+#[test]
+fn the_excluded_interfaces_are_a_file_that_the_speaker_reads() {
+    let file = built("{}")
+        .exclude_l2
+        .data
+        .unwrap()
+        .remove("excludel2.yaml")
+        .unwrap();
+    let parsed: BTreeMap<String, Vec<String>> = serde_saphyr::from_str(&file).unwrap();
+    let expressions = &parsed["announcedInterfacesToExclude"];
+    assert_eq!(expressions.len(), 14);
+    assert!(
+        ["^veth.*", "^lo$", "^lxc.*"]
+            .iter()
+            .all(|one| expressions.iter().any(|other| other == one))
+    );
+}

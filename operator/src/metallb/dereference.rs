@@ -1,0 +1,65 @@
+//! First step: reads what a reconciliation starts from. Nothing is decided here.
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use metallb_api::names;
+use metallb_api::v1beta1::MetalLB;
+
+use super::build::memberlist_key;
+
+/// What is there.
+#[derive(Debug)]
+pub struct Dereferenced {
+    /// The resource itself, as it is now: the watch that started this reconciliation may be behind, and a status
+    /// computed from an old one would be written twice.
+    pub metallb: MetalLB,
+    /// The memberlist key, if there is one already
+    pub memberlist_key: Option<ByteString>,
+}
+
+/// Reading failed. Nothing has changed; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server did not answer, refused, or the resource was written for another version of its CRD.
+    #[error("failed to read MetalLB {name}")]
+    MetalLB {
+        /// The name of the resource
+        name: String,
+        /// What the API server said
+        source: kube::Error,
+    },
+    /// The API server did not answer, or refused.
+    #[error("failed to read Secret {}", names::object::MEMBERLIST_SECRET)]
+    Memberlist(#[source] kube::Error),
+}
+
+/// Reads the MetalLB `name` and what it needs. `None`: it is gone, or on its way out.
+pub async fn dereference(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Dereferenced>, Error> {
+    let metallbs: Api<MetalLB> = Api::namespaced(client.clone(), namespace);
+    let read = metallbs.get_opt(name).await;
+    let Some(metallb) = read.map_err(|source| Error::MetalLB {
+        name: name.to_owned(),
+        source,
+    })?
+    else {
+        return Ok(None);
+    };
+    // Its objects are being deleted before it: making them again would keep it from ever going.
+    if metallb.metadata.deletion_timestamp.is_some() {
+        return Ok(None);
+    }
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let secret = secrets
+        .get_opt(names::object::MEMBERLIST_SECRET)
+        .await
+        .map_err(Error::Memberlist)?;
+    Ok(Some(Dereferenced {
+        metallb,
+        memberlist_key: secret.and_then(memberlist_key),
+    }))
+}

@@ -1,0 +1,297 @@
+use std::marker::PhantomData;
+
+use k8s_openapi::api::apps::v1::{DaemonSetStatus, DeploymentStatus};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
+use k8s_openapi::jiff::Timestamp;
+
+use super::*;
+
+fn at(second: i64) -> Time {
+    Time(Timestamp::from_second(second).unwrap())
+}
+
+/// A Deployment of one replica at generation 2, with this status.
+fn deployment(seen: i64, [replicas, updated, ready]: [i32; 3]) -> Deployment {
+    let mut object = Deployment::default();
+    object.metadata.generation = Some(2);
+    object.status = Some(DeploymentStatus {
+        observed_generation: Some(seen),
+        replicas: Some(replicas),
+        updated_replicas: Some(updated),
+        ready_replicas: Some(ready),
+        ..DeploymentStatus::default()
+    });
+    object
+}
+
+fn with_condition(
+    mut object: Deployment,
+    type_: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+) -> Deployment {
+    let status = DeploymentCondition {
+        type_: type_.into(),
+        status: status.into(),
+        reason: Some(reason.into()),
+        message: Some(message.into()),
+        ..DeploymentCondition::default()
+    };
+    object.status.get_or_insert_default().conditions = Some(vec![status]);
+    object
+}
+
+/// A DaemonSet at generation 2, with this status.
+fn daemon_set(seen: i64, [desired, current, updated, ready]: [i32; 4]) -> DaemonSet {
+    let mut object = DaemonSet::default();
+    object.metadata.generation = Some(2);
+    object.status = Some(DaemonSetStatus {
+        observed_generation: Some(seen),
+        desired_number_scheduled: desired,
+        current_number_scheduled: current,
+        updated_number_scheduled: Some(updated),
+        number_ready: ready,
+        ..DaemonSetStatus::default()
+    });
+    object
+}
+
+fn applied(controller: Deployment, speaker: DaemonSet) -> Resources<Applied> {
+    Resources {
+        controller_account: ServiceAccount::default(),
+        speaker_account: ServiceAccount::default(),
+        memberlist: Secret::default(),
+        exclude_l2: ConfigMap::default(),
+        controller,
+        speaker,
+        state: PhantomData,
+    }
+}
+
+fn state(controller: Deployment, speaker: DaemonSet) -> State {
+    State::of(&applied(controller, speaker), None)
+}
+
+const CONTROLLER_DONE: [i32; 3] = [1, 1, 1];
+const SPEAKER_DONE: [i32; 4] = [3, 3, 3, 3];
+
+#[test]
+fn available_means_that_every_pod_is_up_to_date_and_ready() {
+    let available = || State::Available { note: String::new() };
+    let progressing = |message: &str| State::Progressing {
+        message: message.into(),
+    };
+    let rows = vec![
+        (
+            deployment(2, CONTROLLER_DONE),
+            daemon_set(2, SPEAKER_DONE),
+            available(),
+        ),
+        // Just applied: no status yet, or that of the generation before.
+        (
+            Deployment {
+                status: None,
+                ..deployment(2, CONTROLLER_DONE)
+            },
+            DaemonSet {
+                status: None,
+                ..daemon_set(2, SPEAKER_DONE)
+            },
+            progressing(
+                "Deployment controller: its change is not acted upon yet; \
+                 DaemonSet speaker: its change is not acted upon yet",
+            ),
+        ),
+        (
+            deployment(1, CONTROLLER_DONE),
+            daemon_set(2, SPEAKER_DONE),
+            progressing("Deployment controller: its change is not acted upon yet"),
+        ),
+        (
+            deployment(2, [0, 0, 0]),
+            daemon_set(2, SPEAKER_DONE),
+            progressing("Deployment controller: 0 of 1 pods updated, 0 ready"),
+        ),
+        (
+            deployment(2, [1, 1, 0]),
+            daemon_set(2, SPEAKER_DONE),
+            progressing("Deployment controller: 0 of 1 pods ready"),
+        ),
+        // The old pod is still there.
+        (
+            deployment(2, [2, 1, 1]),
+            daemon_set(2, SPEAKER_DONE),
+            progressing("Deployment controller: 1 of 1 pods ready"),
+        ),
+        (
+            deployment(2, CONTROLLER_DONE),
+            daemon_set(2, [3, 3, 3, 2]),
+            progressing("DaemonSet speaker: 2 of 3 pods ready"),
+        ),
+        (
+            deployment(2, CONTROLLER_DONE),
+            daemon_set(2, [3, 3, 1, 3]),
+            progressing("DaemonSet speaker: 1 of 3 pods updated, 3 ready"),
+        ),
+        (
+            deployment(2, CONTROLLER_DONE),
+            daemon_set(2, [0, 0, 0, 0]),
+            State::Available {
+                note: "DaemonSet speaker: no node matches, so no address is announced".into(),
+            },
+        ),
+    ];
+    for (row, (controller, speaker, expected)) in rows.into_iter().enumerate() {
+        assert_eq!(state(controller, speaker), expected, "row {row}");
+    }
+}
+
+#[test]
+fn a_controller_whose_pods_cannot_be_made_degrades_with_the_cause() {
+    let degraded = |message: &str| State::Degraded {
+        reason: condition::ROLLOUT_FAILED,
+        message: message.into(),
+    };
+    let waiting = || deployment(2, [0, 0, 0]);
+    for (controller, expected) in [
+        (
+            with_condition(
+                waiting(),
+                "ReplicaFailure",
+                "True",
+                "FailedCreate",
+                "exceeded quota: small",
+            ),
+            degraded("Deployment controller: exceeded quota: small"),
+        ),
+        (
+            with_condition(
+                waiting(),
+                "Progressing",
+                "False",
+                "ProgressDeadlineExceeded",
+                "timed out",
+            ),
+            degraded("Deployment controller: timed out"),
+        ),
+        (
+            with_condition(
+                waiting(),
+                "Progressing",
+                "True",
+                "ReplicaSetUpdated",
+                "is progressing",
+            ),
+            State::Progressing {
+                message: "Deployment controller: 0 of 1 pods updated, 0 ready".into(),
+            },
+        ),
+        // A failure that is over.
+        (
+            with_condition(
+                deployment(2, CONTROLLER_DONE),
+                "ReplicaFailure",
+                "True",
+                "FailedCreate",
+                "quota",
+            ),
+            State::Available { note: String::new() },
+        ),
+    ] {
+        assert_eq!(state(controller, daemon_set(2, SPEAKER_DONE)), expected);
+    }
+}
+
+#[test]
+fn another_bgp_implementation_is_told_to_be_absent() {
+    let applied = applied(deployment(2, CONTROLLER_DONE), daemon_set(2, SPEAKER_DONE));
+    let State::Available { note } = State::of(&applied, Some(ForeignBgp::FrrK8s)) else {
+        panic!("everything runs");
+    };
+    assert!(
+        note.starts_with("bgpBackend frr-k8s is accepted and not installed"),
+        "{note}"
+    );
+}
+
+#[test]
+fn there_are_always_four_conditions_in_one_order_with_reasons_that_the_crd_accepts() {
+    let rows = [
+        (
+            State::Available { note: "n".into() },
+            ["True", "True", "False", "False"],
+            "Available",
+        ),
+        (
+            State::Progressing { message: "m".into() },
+            ["False", "False", "True", "False"],
+            "Progressing",
+        ),
+        (
+            State::Degraded {
+                reason: condition::FAILED_TO_SYNC,
+                message: "m".into(),
+            },
+            ["False", "False", "False", "True"],
+            condition::FAILED_TO_SYNC,
+        ),
+    ];
+    for (state, expected, reason) in rows {
+        let conditions = state.conditions(&[], Some(5), &at(10));
+        let types: Vec<&str> = conditions.iter().map(|one| one.type_.as_str()).collect();
+        assert_eq!(types, ["Available", "Upgradeable", "Progressing", "Degraded"]);
+        let statuses: Vec<&str> = conditions.iter().map(|one| one.status.as_str()).collect();
+        assert_eq!(statuses, expected);
+        let first = conditions.iter().find(|one| one.status == "True").unwrap();
+        assert_eq!(first.reason, reason);
+        for Condition {
+            reason,
+            observed_generation,
+            ..
+        } in &conditions
+        {
+            let first = reason
+                .chars()
+                .next()
+                .is_some_and(|first| first.is_ascii_alphabetic());
+            let rest = reason
+                .chars()
+                .all(|one| one.is_ascii_alphanumeric() || "_,:".contains(one));
+            assert!(first && rest, "the CRD refuses the reason {reason:?}");
+            assert_eq!(*observed_generation, Some(5));
+        }
+    }
+}
+
+#[test]
+fn a_transition_time_moves_only_when_the_status_does() {
+    let pending = State::Progressing {
+        message: "1 of 3".into(),
+    };
+    let first = pending.conditions(&[], Some(1), &at(10));
+    let later = State::Progressing {
+        message: "2 of 3".into(),
+    }
+    .conditions(&first, Some(1), &at(20));
+    assert!(later.iter().all(|one| one.last_transition_time == at(10)));
+    assert_ne!(later, first, "the message is news");
+    let done = State::Available { note: String::new() }.conditions(&later, Some(1), &at(30));
+    let times: Vec<Time> = done.iter().map(|one| one.last_transition_time.clone()).collect();
+    assert_eq!(
+        times,
+        [at(30), at(30), at(30), at(10)],
+        "Degraded was and is False"
+    );
+    let again = State::Available { note: String::new() }.conditions(&done, Some(1), &at(40));
+    assert_eq!(again, done, "nothing is written when nothing changes");
+}
+
+#[test]
+fn a_message_of_any_length_fits() {
+    let conditions = State::Progressing {
+        message: "é".repeat(40_000),
+    }
+    .conditions(&[], None, &at(0));
+    assert_eq!(conditions[2].message.chars().count(), MESSAGE_CHARACTERS_MAX);
+}
