@@ -3,13 +3,19 @@
 //! Parsing happens here and nowhere else; whoever holds a value of these types holds a valid one. Which configuration
 //! is in force while the latest one is faulty is the caller's decision (the last good one).
 
+pub mod advertisement;
+pub mod bgp_advertisement;
 pub mod fault;
+pub mod l2_advertisement;
 pub mod pool;
 pub mod pools;
 pub mod range;
 pub mod selector;
 
+pub use advertisement::{AdvertisementError, PoolChoice};
+pub use bgp_advertisement::BgpAdvertisement;
 pub use fault::Fault;
+pub use l2_advertisement::L2Advertisement;
 pub use pool::{Pool, PoolError};
 pub use pools::Pools;
 pub use range::{AddressRange, RangeError};

@@ -1,1 +1,100 @@
-//! Work in progress.
+//! What this node does about a Service, and what changes when that changes. Owns the verdicts as values; who reaches
+//! them is [`crate::world`], who carries them out is the speaker.
+//!
+//! ```text
+//!   World ─► Plan of each dirty Service ─► Ledger::settle ─► Action: announce, withdraw, tell, decided
+//!                         └─ complaint ──► Complaints (told when it lasts)
+//! ```
+
+use std::net::IpAddr;
+
+use metallb_api::NamespacedName;
+
+use crate::layer2::{Interfaces, Reason};
+
+mod complaints;
+mod ledger;
+
+pub use complaints::Complaints;
+pub use ledger::Ledger;
+
+/// The verdict about one Service on this node. The addresses of a Service are announced together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The Service's addresses, in the order of its status.
+    pub addresses: Vec<IpAddr>,
+    /// Whether this node answers for them.
+    pub decision: Decision,
+    /// What this node has to tell the Service's owner if it stays so.
+    pub complaint: Option<Complaint>,
+}
+
+impl Plan {
+    /// Nothing is announced, and nobody needs to be told.
+    pub(crate) fn withhold(addresses: Vec<IpAddr>, reason: Reason) -> Self {
+        Self {
+            addresses,
+            decision: Decision::Withhold(reason),
+            complaint: None,
+        }
+    }
+}
+
+/// Whether this node answers for a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// On these interfaces.
+    Announce(Interfaces),
+    /// Not, for this reason.
+    Withhold(Reason),
+}
+
+/// Something that keeps a Service from being reached and that its owner or the cluster's administrator must change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The Event's reason, from `metallb_api::names::event`.
+    pub reason: &'static str,
+    /// One message per Event: what is wrong, and what to do next.
+    pub messages: Vec<String>,
+}
+
+/// One thing for the speaker to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Answer for the address on these interfaces, from now on or instead of what was said before.
+    Announce {
+        /// The address.
+        address: IpAddr,
+        /// Where.
+        interfaces: Interfaces,
+    },
+    /// Stop answering for the address.
+    Withdraw {
+        /// The address.
+        address: IpAddr,
+    },
+    /// Tell the Service's owner.
+    Tell(Note),
+    /// The verdict about a Service changed: for the log.
+    Decided {
+        /// The Service.
+        service: NamespacedName,
+        /// The verdict until now; `None` for a Service not seen before.
+        before: Option<Decision>,
+        /// The new verdict; `None` when the Service is gone.
+        decision: Option<Decision>,
+    },
+}
+
+/// One Event to write about a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The Service.
+    pub service: NamespacedName,
+    /// Whether somebody has to act upon it.
+    pub warning: bool,
+    /// The Event's reason, from `metallb_api::names::event`.
+    pub reason: &'static str,
+    /// The Event's message.
+    pub message: String,
+}

@@ -1,1 +1,299 @@
-//! Work in progress.
+//! What one speaker knows of the cluster, and for which Services that may mean something new.
+//!
+//! [`World::observe`] takes facts in and marks Services dirty; [`World::take_plans`] plans those. A plan is a function
+//! of the facts alone: in whatever order they came, and after a restart, the same facts give the same plans. A change
+//! of one Service or its endpoints is planned for that Service and those that share its address; a change of a node,
+//! a pool or an advertisement is planned for all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use metallb_api::NamespacedName;
+
+use crate::config::{BgpAdvertisement, Fault, L2Advertisement, Pool};
+use crate::facts::{EndpointFacts, NodeFacts, SpeakerFacts};
+use crate::layer2::{Reach, Standing, members};
+
+mod change;
+mod claim;
+mod complaint;
+mod group;
+mod planning;
+#[cfg(test)]
+mod tests;
+
+pub use change::Change;
+pub use claim::Claim;
+
+use change::{good, merge};
+
+/// Something that a speaker learns.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Services.
+    Service(Change<Claim>),
+    /// EndpointSlices.
+    Endpoints(Change<EndpointFacts>),
+    /// Nodes.
+    Node(Change<NodeFacts>),
+    /// The speakers' own Pods.
+    Speaker(Change<SpeakerFacts>),
+    /// IPAddressPools, or what is wrong with them.
+    Pool(Change<Result<Pool, String>>),
+    /// L2Advertisements, or what is wrong with them.
+    L2Advertisement(Change<Result<L2Advertisement, String>>),
+    /// BGPAdvertisements, or what is wrong with them.
+    BgpAdvertisement(Change<Result<BgpAdvertisement, String>>),
+    /// The interfaces of this node that may be used.
+    Interfaces(BTreeSet<String>),
+}
+
+/// The kinds of input. A speaker acts once it has heard of all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is the input of the same name")]
+pub enum Kind {
+    Service,
+    Endpoints,
+    Node,
+    Speaker,
+    Pool,
+    L2Advertisement,
+    BgpAdvertisement,
+    Interfaces,
+}
+
+impl Kind {
+    const ALL: [Self; 8] = [
+        Self::Service,
+        Self::Endpoints,
+        Self::Node,
+        Self::Speaker,
+        Self::Pool,
+        Self::L2Advertisement,
+        Self::BgpAdvertisement,
+        Self::Interfaces,
+    ];
+}
+
+/// Who this speaker is, and what it was told to do.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    /// The node it runs on.
+    pub node: String,
+    /// The load balancer class it serves; `None` means Services without one.
+    pub class: Option<String>,
+    /// Take nodes that are labelled for exclusion all the same.
+    pub ignore_exclude_label: bool,
+}
+
+/// The facts that one speaker has.
+#[derive(Debug)]
+pub struct World {
+    own: Own,
+    listed: BTreeSet<Kind>,
+    claims: BTreeMap<NamespacedName, Claim>,
+    slices: BTreeMap<NamespacedName, EndpointFacts>,
+    nodes: BTreeMap<String, NodeFacts>,
+    speakers: BTreeMap<String, SpeakerFacts>,
+    pools: BTreeMap<String, Pool>,
+    l2_advertisements: BTreeMap<String, L2Advertisement>,
+    bgp_advertisements: BTreeMap<String, BgpAdvertisement>,
+    interfaces: BTreeSet<String>,
+    /// The Services of each address.
+    by_address: BTreeSet<(IpAddr, NamespacedName)>,
+    /// The EndpointSlices of each Service; the slice's name is enough, they share the namespace.
+    slices_of: BTreeSet<(NamespacedName, String)>,
+    members: BTreeMap<String, Standing>,
+    reaches: BTreeMap<String, Reach>,
+    stale: Stale,
+    dirty: BTreeSet<NamespacedName>,
+}
+
+/// What has to be derived anew before the next plan.
+#[derive(Debug, Default)]
+struct Stale {
+    members: bool,
+    reaches: bool,
+    every_plan: bool,
+}
+
+impl World {
+    /// Knows nothing yet.
+    pub fn new(own: Own) -> Self {
+        Self {
+            own,
+            listed: BTreeSet::new(),
+            claims: BTreeMap::new(),
+            slices: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            speakers: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            l2_advertisements: BTreeMap::new(),
+            bgp_advertisements: BTreeMap::new(),
+            interfaces: BTreeSet::new(),
+            by_address: BTreeSet::new(),
+            slices_of: BTreeSet::new(),
+            members: BTreeMap::new(),
+            reaches: BTreeMap::new(),
+            stale: Stale::default(),
+            dirty: BTreeSet::new(),
+        }
+    }
+
+    /// Learns something. Configuration objects that cannot be used are returned; for each, what it said before stays
+    /// in force.
+    pub fn observe(&mut self, input: Input) -> Vec<Fault> {
+        match input {
+            Input::Service(change) => self.observe_services(change),
+            Input::Endpoints(change) => self.observe_slices(change),
+            Input::Node(change) => {
+                self.note_list(Kind::Node, &change);
+                if !merge(&mut self.nodes, change.by_name()).is_empty() {
+                    self.stale = Stale {
+                        members: true,
+                        reaches: true,
+                        every_plan: true,
+                    };
+                }
+            }
+            Input::Speaker(change) => {
+                self.note_list(Kind::Speaker, &change);
+                self.stale.members |= !merge(&mut self.speakers, change.by_name()).is_empty();
+            }
+            Input::Pool(change) => {
+                self.note_list(Kind::Pool, &change);
+                return self.configure("IPAddressPool", change, |world| &mut world.pools);
+            }
+            Input::L2Advertisement(change) => {
+                self.note_list(Kind::L2Advertisement, &change);
+                self.stale.reaches = true;
+                return self.configure("L2Advertisement", change, |world| &mut world.l2_advertisements);
+            }
+            Input::BgpAdvertisement(change) => {
+                self.note_list(Kind::BgpAdvertisement, &change);
+                return self.configure("BGPAdvertisement", change, |world| &mut world.bgp_advertisements);
+            }
+            Input::Interfaces(present) => {
+                self.listed.insert(Kind::Interfaces);
+                self.stale.every_plan |= self.interfaces != present;
+                self.interfaces = present;
+            }
+        }
+        Vec::new()
+    }
+
+    /// The kinds that nothing is known about yet. Planning before this is empty would withdraw what others rely on.
+    pub fn missing(&self) -> BTreeSet<Kind> {
+        Kind::ALL
+            .into_iter()
+            .filter(|kind| !self.listed.contains(kind))
+            .collect()
+    }
+
+    /// What is known of a Service.
+    pub fn claim(&self, service: &NamespacedName) -> Option<&Claim> {
+        self.claims.get(service)
+    }
+
+    fn note_list<F>(&mut self, kind: Kind, change: &Change<F>) {
+        if matches!(change, Change::Reset(_)) {
+            self.listed.insert(kind);
+        }
+    }
+
+    fn observe_services(&mut self, change: Change<Claim>) {
+        self.note_list(Kind::Service, &change);
+        for touched in merge(&mut self.claims, change) {
+            if let Some(before) = touched.before {
+                // Those it shared an address with may now be free to move elsewhere.
+                self.dirty.extend(self.group_of(&touched.key, &before).services);
+                for address in before.addresses {
+                    self.by_address.remove(&(address, touched.key.clone()));
+                }
+            }
+            if let Some(claim) = self
+                .claims
+                .get(&touched.key)
+                .filter(|claim| self.own.serves(claim))
+            {
+                let of = |address: &IpAddr| (*address, touched.key.clone());
+                self.by_address.extend(claim.addresses.iter().map(of));
+            }
+            self.dirty.insert(touched.key);
+        }
+    }
+
+    fn observe_slices(&mut self, change: Change<EndpointFacts>) {
+        self.note_list(Kind::Endpoints, &change);
+        for touched in merge(&mut self.slices, change) {
+            let owner = |facts: &EndpointFacts| {
+                let service = facts.service.as_deref()?;
+                Some((
+                    NamespacedName::new(&touched.key.namespace, service),
+                    touched.key.name.clone(),
+                ))
+            };
+            if let Some(entry) = touched.before.as_ref().and_then(owner) {
+                self.slices_of.remove(&entry);
+                self.dirty.insert(entry.0);
+            }
+            if let Some(entry) = self.slices.get(&touched.key).and_then(owner) {
+                self.dirty.insert(entry.0.clone());
+                self.slices_of.insert(entry);
+            }
+        }
+    }
+
+    /// A change of the configuration. A pool that no longer holds an address in use is applied like any other: the
+    /// Service goes on under the pool that the controller noted on it until the controller has given it another
+    /// address (see `planning`). Refusing the whole configuration until then, as MetalLB's speaker does, would hold
+    /// up unrelated changes.
+    fn configure<F: Clone + PartialEq>(
+        &mut self,
+        kind: &'static str,
+        change: Change<Result<F, String>>,
+        table: fn(&mut Self) -> &mut BTreeMap<String, F>,
+    ) -> Vec<Fault> {
+        let namespace = change.namespace();
+        let (change, faults) = good(change.by_name(), table(self));
+        if let Some(change) = change {
+            self.stale.every_plan |= !merge(table(self), change).is_empty();
+        }
+        let fault = |(name, message)| {
+            let object = NamespacedName::new(namespace.clone(), name);
+            Fault {
+                kind,
+                object,
+                message,
+            }
+        };
+        faults.into_iter().map(fault).collect()
+    }
+
+    /// Derives what all plans have in common.
+    fn refresh(&mut self) {
+        let stale = std::mem::take(&mut self.stale);
+        let mut every_plan = stale.every_plan;
+        if stale.members {
+            let members = members(&self.nodes, self.speakers.values(), &self.own.node);
+            every_plan |= members != self.members;
+            self.members = members;
+        }
+        if stale.reaches {
+            let advertisements = self.l2_advertisements.iter();
+            self.reaches = advertisements
+                .map(|(name, ad)| (name.clone(), Reach::of(ad, &self.nodes)))
+                .collect();
+        }
+        if every_plan {
+            self.dirty.extend(self.claims.keys().cloned());
+        }
+    }
+}
+
+impl Own {
+    /// Whether the Service is for this load balancer.
+    fn serves(&self, claim: &Claim) -> bool {
+        claim.load_balancer && claim.class == self.class
+    }
+}

@@ -1,0 +1,68 @@
+//! What a speaker reads of the speakers' Pods: on which node, and whether it does its work there.
+
+use k8s_openapi::api::core::v1::Pod;
+
+/// One speaker Pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SpeakerFacts {
+    /// Where it runs; `None` until it is scheduled.
+    pub node: Option<String>,
+    /// Condition `Ready` is `True` and the Pod is not being deleted.
+    pub ready: bool,
+}
+
+impl From<Pod> for SpeakerFacts {
+    fn from(pod: Pod) -> Self {
+        let leaving = pod.metadata.deletion_timestamp.is_some();
+        let conditions = pod
+            .status
+            .and_then(|status| status.conditions)
+            .unwrap_or_default();
+        let ready = conditions
+            .iter()
+            .any(|c| c.type_ == "Ready" && c.status == "True");
+        Self {
+            node: pod.spec.and_then(|spec| spec.node_name),
+            ready: ready && !leaving,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_speaker_counts_as_ready_until_it_is_told_to_go() {
+        for (status, deleted, ready) in [
+            (Some("True"), false, true),
+            (Some("True"), true, false),
+            (Some("False"), false, false),
+            (None, false, false),
+        ] {
+            let conditions: Vec<_> = status
+                .iter()
+                .map(|s| json!({ "type": "Ready", "status": s }))
+                .collect();
+            let mut pod = json!({
+                "metadata": { "name": "speaker-x" },
+                "spec": { "containers": [], "nodeName": "node1" },
+                "status": { "conditions": conditions },
+            });
+            if deleted {
+                pod["metadata"]["deletionTimestamp"] = json!("2024-05-01T10:00:00Z");
+            }
+            let facts = SpeakerFacts::from(serde_json::from_value::<Pod>(pod).unwrap());
+            assert_eq!(
+                facts,
+                SpeakerFacts {
+                    node: Some("node1".into()),
+                    ready
+                },
+                "{status:?} {deleted}"
+            );
+        }
+    }
+}

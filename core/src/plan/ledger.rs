@@ -1,0 +1,247 @@
+//! What this node announces at present, and why. Owns the step from changed plans to actions, and the rule for
+//! addresses that several Services share: announced as long as one of them is, on the interfaces of all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use metallb_api::NamespacedName;
+use metallb_api::names::{event, protocol};
+
+use super::{Action, Decision, Note, Plan};
+use crate::layer2::Interfaces;
+
+/// The plans in force.
+#[derive(Debug)]
+pub struct Ledger {
+    node: String,
+    plans: BTreeMap<NamespacedName, Plan>,
+    /// Which Services announce an address: the index of `plans` by address.
+    holders: BTreeSet<(IpAddr, NamespacedName)>,
+    announced: BTreeMap<IpAddr, Interfaces>,
+}
+
+impl Ledger {
+    /// Nothing is announced yet. `node` is the name users read in Events.
+    pub fn new(node: String) -> Self {
+        Self {
+            node,
+            plans: BTreeMap::new(),
+            holders: BTreeSet::new(),
+            announced: BTreeMap::new(),
+        }
+    }
+
+    /// Puts the plans in force, `None` for Services that are gone, and returns what has to be done for it.
+    ///
+    /// Plans that change together are given together: an address that moves from one Service to another on this node
+    /// is then not withdrawn in between. Giving a plan again that is in force causes no action.
+    pub fn settle(&mut self, plans: BTreeMap<NamespacedName, Option<Plan>>) -> Vec<Action> {
+        let mut touched = BTreeSet::new();
+        let mut news = Vec::new();
+        for (service, plan) in plans {
+            let old = self.plans.remove(&service);
+            let before = old.as_ref().map_or(&[][..], announcing);
+            let after = plan.as_ref().map_or(&[][..], announcing);
+            for address in before {
+                self.holders.remove(&(*address, service.clone()));
+            }
+            self.holders
+                .extend(after.iter().map(|address| (*address, service.clone())));
+            touched.extend(before.iter().chain(after).copied());
+
+            let decision = plan.as_ref().map(|plan| plan.decision.clone());
+            let known = old.as_ref().map(|old| &old.decision);
+            if known != decision.as_ref() {
+                let before = known.cloned();
+                news.push(Action::Decided {
+                    service: service.clone(),
+                    before,
+                    decision,
+                });
+            }
+            // A real assignment is one that this node did not have before, not every look at it.
+            if after.iter().any(|address| !before.contains(address)) {
+                news.push(Action::Tell(self.assigned(&service)));
+            }
+            if let Some(plan) = plan {
+                self.plans.insert(service, plan);
+            }
+        }
+        let mut actions: Vec<_> = touched
+            .into_iter()
+            .filter_map(|address| self.adjust(address))
+            .collect();
+        actions.extend(news);
+        actions
+    }
+
+    /// What this node announces at present.
+    pub fn announced(&self) -> &BTreeMap<IpAddr, Interfaces> {
+        &self.announced
+    }
+
+    /// Brings one address in line with the plans.
+    fn adjust(&mut self, address: IpAddr) -> Option<Action> {
+        let first = (address, NamespacedName::default());
+        let holders = self.holders.range(first..).take_while(|(of, _)| *of == address);
+        let wanted = holders
+            .filter_map(|(_, service)| match &self.plans.get(service)?.decision {
+                Decision::Announce(interfaces) => Some(interfaces.clone()),
+                Decision::Withhold(_) => None,
+            })
+            .reduce(Interfaces::or);
+        match wanted {
+            None => self
+                .announced
+                .remove(&address)
+                .map(|_| Action::Withdraw { address }),
+            Some(interfaces) if self.announced.get(&address) == Some(&interfaces) => None,
+            Some(interfaces) => {
+                self.announced.insert(address, interfaces.clone());
+                Some(Action::Announce { address, interfaces })
+            }
+        }
+    }
+
+    fn assigned(&self, service: &NamespacedName) -> Note {
+        Note {
+            service: service.clone(),
+            warning: false,
+            reason: event::NODE_ASSIGNED,
+            message: format!(
+                "announcing from node {:?} with protocol {:?}",
+                self.node,
+                protocol::LAYER2
+            ),
+        }
+    }
+}
+
+/// The addresses that a plan announces.
+fn announcing(plan: &Plan) -> &[IpAddr] {
+    match plan.decision {
+        Decision::Announce(_) => &plan.addresses,
+        Decision::Withhold(_) => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer2::Reason;
+
+    fn named(name: &str) -> NamespacedName {
+        NamespacedName {
+            namespace: "shop".into(),
+            name: name.into(),
+        }
+    }
+
+    /// `web=192.0.2.1@eth0` announces on eth0, `web=192.0.2.1@*` on all, `web=192.0.2.1` withholds, `web` is gone.
+    fn plan(text: &str) -> (NamespacedName, Option<Plan>) {
+        let Some((name, rest)) = text.split_once('=') else {
+            return (named(text), None);
+        };
+        let (addresses, interface) = rest.split_once('@').unwrap_or((rest, ""));
+        let addresses = addresses
+            .split(',')
+            .map(|address| address.parse().unwrap())
+            .collect();
+        let decision = match interface {
+            "" => Decision::Withhold(Reason::NotOwner),
+            "*" => Decision::Announce(Interfaces::All),
+            name => Decision::Announce(Interfaces::Named([name.to_owned()].into())),
+        };
+        (
+            named(name),
+            Some(Plan {
+                addresses,
+                decision,
+                complaint: None,
+            }),
+        )
+    }
+
+    fn line(action: Action) -> Option<String> {
+        Some(match action {
+            Action::Announce {
+                address,
+                interfaces: Interfaces::All,
+            } => format!("+{address}@*"),
+            Action::Announce {
+                address,
+                interfaces: Interfaces::Named(names),
+            } => {
+                format!("+{address}@{}", names.into_iter().collect::<Vec<_>>().join(","))
+            }
+            Action::Withdraw { address } => format!("-{address}"),
+            Action::Tell(note) => format!("{} {}", note.service.name, note.reason),
+            Action::Decided { .. } => return None,
+        })
+    }
+
+    /// What each batch of plans causes, one batch after the other.
+    fn check(batches: &[(&[&str], &[&str])]) {
+        let mut ledger = Ledger::new("node1".into());
+        for (batch, expected) in batches {
+            let actions = ledger.settle(batch.iter().map(|text| plan(text)).collect());
+            let lines: Vec<_> = actions.into_iter().filter_map(line).collect();
+            assert_eq!(lines, *expected, "{batch:?}");
+            let again = ledger.settle(batch.iter().map(|text| plan(text)).collect());
+            assert_eq!(again, [], "again: {batch:?}");
+        }
+    }
+
+    #[test]
+    fn an_assignment_is_told_once_and_again_when_it_comes_back() {
+        check(&[
+            (&["web=192.0.2.1@*"], &["+192.0.2.1@*", "web nodeAssigned"]),
+            (&["web=192.0.2.1@eth0"], &["+192.0.2.1@eth0"]),
+            (&["web=192.0.2.1"], &["-192.0.2.1"]),
+            (&["web=192.0.2.1@*"], &["+192.0.2.1@*", "web nodeAssigned"]),
+            (&["web"], &["-192.0.2.1"]),
+        ]);
+    }
+
+    #[test]
+    fn another_address_is_another_assignment() {
+        check(&[
+            (&["web=192.0.2.1@*"], &["+192.0.2.1@*", "web nodeAssigned"]),
+            (
+                &["web=192.0.2.1,2001:db8::1@*"],
+                &["+2001:db8::1@*", "web nodeAssigned"],
+            ),
+            (&["web=2001:db8::1@*"], &["-192.0.2.1"]),
+        ]);
+    }
+
+    #[test]
+    fn a_shared_address_stays_until_the_last_service_leaves() {
+        check(&[
+            (
+                &["a=192.0.2.1@eth0", "b=192.0.2.1@eth1"],
+                &["+192.0.2.1@eth0,eth1", "a nodeAssigned", "b nodeAssigned"],
+            ),
+            (&["c=192.0.2.1"], &[]),
+            (&["a"], &["+192.0.2.1@eth1"]),
+            (&["b=192.0.2.1"], &["-192.0.2.1"]),
+        ]);
+    }
+
+    #[test]
+    fn an_address_that_moves_between_services_is_not_withdrawn() {
+        check(&[
+            (&["b=192.0.2.1@*"], &["+192.0.2.1@*", "b nodeAssigned"]),
+            (&["a=192.0.2.1@*", "b"], &["a nodeAssigned"]),
+        ]);
+    }
+
+    #[test]
+    fn the_event_reads_as_users_know_it() {
+        let note = Ledger::new("node-1.example".into()).assigned(&named("web"));
+        assert_eq!(
+            note.message,
+            r#"announcing from node "node-1.example" with protocol "layer2""#
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! What the speaker keeps of a Service: a fifth of what the controller needs to know. Decides nothing.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::Service;
+
+use crate::facts::{ServiceFacts, TrafficPolicy};
+
+/// One Service's claim to be announced.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Claim {
+    /// Tells a Service from an earlier one of the same name; Events need it.
+    pub uid: String,
+    /// `spec.type` is `LoadBalancer`.
+    pub load_balancer: bool,
+    /// `spec.loadBalancerClass`.
+    pub class: Option<String>,
+    /// The addresses in its status, in that order.
+    pub addresses: Vec<IpAddr>,
+    /// Its status holds something else as well.
+    pub invalid: bool,
+    /// All labels: any of them may be named by a selector.
+    pub labels: BTreeMap<String, String>,
+    /// Whether traffic stays on the node that takes it.
+    pub traffic: TrafficPolicy,
+    /// The annotation that lets it share its address is there, even if empty.
+    pub may_share: bool,
+    /// The pool that the controller took the addresses from.
+    pub pool: Option<String>,
+}
+
+impl From<&ServiceFacts> for Claim {
+    fn from(service: &ServiceFacts) -> Self {
+        Self {
+            uid: service.uid.clone(),
+            load_balancer: service.load_balancer,
+            class: service.class.clone(),
+            addresses: service.ingress.clone(),
+            invalid: service.foreign_ingress,
+            labels: service.labels.clone(),
+            traffic: service.traffic_policy,
+            may_share: service.sharing_annotation().is_some(),
+            pool: service.allocated_from().map(str::to_owned),
+        }
+    }
+}
+
+impl From<Service> for Claim {
+    fn from(service: Service) -> Self {
+        Self::from(&ServiceFacts::from(service))
+    }
+}
