@@ -1,0 +1,138 @@
+//! The wiring of the process: what feeds the owner task, and what it acts with.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use metallb_api::names::{event, object};
+use metallb_core::world::{Input, Own};
+use metallb_runtime::admin::{self, Health};
+use metallb_runtime::events::Recorder;
+use metallb_runtime::tasks::Tasks;
+use metallb_runtime::{args::own_namespace, client, shutdown};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::time::Instant;
+
+use crate::apply::Hands;
+use crate::args::Args;
+use crate::layer2::{self, Exclusions};
+use crate::owner::Owner;
+use crate::watch::{self, Sources};
+
+/// Facts on their way to the owner task. When it is full the watches wait, and with them the API server's connections;
+/// nothing is lost. A fact is a few hundred bytes, so that this is well below a megabyte.
+const INPUTS: usize = 256;
+
+/// Runs the speaker until it is told to stop.
+///
+/// When it ends, answering ends with it, at once; the other speakers notice and take over.
+///
+/// # Errors
+/// Something it cannot do without is missing, or a part of the process ended.
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let node = args.node_name()?.to_owned();
+    let shutdown = shutdown::signal().context("cannot listen for signals")?;
+    let namespace = own_namespace(args.namespace.clone())?;
+    tracing::info!(
+        node,
+        namespace,
+        version = env!("CARGO_PKG_VERSION"),
+        "speaker starts"
+    );
+    for flag in args.without_effect() {
+        tracing::info!(flag, "accepted, but not in effect in this version");
+    }
+    let file = Path::new(object::EXCLUDE_L2_DIRECTORY).join(object::EXCLUDE_L2_FILE);
+    let exclusions = Exclusions::load(&file).with_context(|| file.display().to_string())?;
+    let client = client::connect().await?;
+
+    let mut tasks = Tasks::new();
+    let health = Health::new();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.health_probe_port));
+    tasks.spawn("health", admin::serve(address, health.clone()));
+    let recorder = Recorder::new(client.clone(), event::SPEAKER, node.clone(), &mut tasks);
+    let layer2 = layer2::spawn(&mut tasks, exclusions)?;
+
+    let (inputs, queue) = mpsc::channel(INPUTS);
+    tasks.spawn("interfaces", forward(layer2.interfaces(), inputs.clone()));
+    let speaker_labels = args.speaker_labels().to_owned();
+    watch::spawn_all(
+        &mut tasks,
+        Sources {
+            client,
+            namespace,
+            speaker_labels,
+        },
+        inputs,
+    );
+
+    let owner = Owner::new(Own {
+        node,
+        class: args.lb_class().map(str::to_owned),
+        ignore_exclude_label: args.ignore_exclude_lb,
+    });
+    tasks.spawn("owner", own(owner, queue, Hands { layer2, recorder }, health));
+    tasks.run(shutdown).await
+}
+
+/// The one task that decides. It takes in whatever is there before it plans, so that a burst of changes costs one plan
+/// for each Service concerned.
+async fn own(
+    mut owner: Owner,
+    mut queue: Receiver<Input>,
+    hands: Hands,
+    health: Health,
+) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let mut batch = Vec::with_capacity(INPUTS);
+    loop {
+        tokio::select! {
+            heard = queue.recv_many(&mut batch, INPUTS) => if heard == 0 {
+                bail!("every source of facts is gone");
+            },
+            () = until(owner.next_deadline().map(|deadline| start + deadline)) => {}
+        }
+        for input in batch.drain(..) {
+            for fault in owner.observe(input) {
+                tracing::error!(%fault, "configuration object cannot be used, its last good version stays in force");
+            }
+        }
+        for action in owner.decide(start.elapsed()) {
+            hands.carry_out(action, &owner);
+        }
+        if owner.is_acting() && !health.is_ready() {
+            tracing::info!(after_ms = millis(start.elapsed()), "ready");
+            health.set_ready();
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells the owner which interfaces there are.
+async fn forward(
+    mut interfaces: tokio::sync::watch::Receiver<Option<BTreeSet<String>>>,
+    inputs: Sender<Input>,
+) -> anyhow::Result<()> {
+    loop {
+        let present = interfaces.borrow_and_update().clone();
+        if let Some(present) = present {
+            inputs
+                .send(Input::Interfaces(present))
+                .await
+                .context("the owner task is gone")?;
+        }
+        interfaces.changed().await.context("the layer 2 thread is gone")?;
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,78 @@
+//! Carries out what was decided: addresses to the layer 2 thread, notes to Events, verdicts to the log.
+
+use metallb_core::layer2::Interfaces;
+use metallb_core::plan::{Action, Decision, Note};
+use metallb_runtime::events::{self, EventKind, Recorder};
+
+use crate::layer2::{Handle, InterfaceChoice};
+use crate::owner::Owner;
+
+/// What the speaker acts with.
+pub(crate) struct Hands {
+    pub(crate) layer2: Handle,
+    pub(crate) recorder: Recorder,
+}
+
+impl Hands {
+    /// Does it. Nothing here waits.
+    pub(crate) fn carry_out(&self, action: Action, owner: &Owner) {
+        match action {
+            Action::Announce { address, interfaces } => {
+                let choice = match interfaces {
+                    Interfaces::All => InterfaceChoice::All,
+                    Interfaces::Named(names) => InterfaceChoice::Only(names),
+                };
+                tracing::info!(%address, interfaces = ?choice, "announcing");
+                self.layer2.announce(address, choice);
+            }
+            Action::Withdraw { address } => {
+                tracing::info!(%address, "withdrawn");
+                self.layer2.withdraw(address);
+            }
+            Action::Tell(note) => self.tell(note, owner),
+            Action::Decided {
+                service,
+                before,
+                decision,
+            } => {
+                let verdict = match decision {
+                    None => "serviceDeleted",
+                    Some(Decision::Announce(_)) => "announced",
+                    Some(Decision::Withhold(reason)) => reason.as_str(),
+                };
+                // A Service that is announced elsewhere is what most Services are to most speakers.
+                if matches!(before, Some(Decision::Announce(_))) || verdict == "announced" {
+                    tracing::info!(%service, verdict, "decided");
+                } else {
+                    tracing::debug!(%service, verdict, "decided");
+                }
+            }
+        }
+    }
+
+    fn tell(&self, note: Note, owner: &Owner) {
+        let Note {
+            service,
+            warning,
+            reason,
+            message,
+        } = note;
+        // A Service that is gone has nobody to tell.
+        if let Some(regarding) = owner.reference(&service) {
+            let kind = if warning {
+                EventKind::Warning
+            } else {
+                EventKind::Normal
+            };
+            if warning {
+                tracing::warn!(%service, reason, message, "told");
+            }
+            self.recorder.publish(events::Note {
+                regarding,
+                kind,
+                reason,
+                message,
+            });
+        }
+    }
+}

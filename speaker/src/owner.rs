@@ -1,0 +1,117 @@
+//! The decision loop without its clock and its sockets: facts in, actions out. Owns when the speaker may act at all.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use metallb_api::NamespacedName;
+use metallb_core::config::Fault;
+use metallb_core::plan::{Action, Complaints, Ledger};
+use metallb_core::world::{Input, Kind, Own, World};
+
+/// How long to wait for the list of the speakers' Pods when all else is known. It comes with the others, unless listing
+/// Pods is forbidden; then all nodes count as members, which is better than announcing nothing.
+const POD_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Everything the speaker knows and has decided. `now` is the time since the start.
+pub(crate) struct Owner {
+    world: World,
+    ledger: Ledger,
+    complaints: Complaints,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Some kind of object was not listed yet.
+    Listening,
+    /// Only the speakers' Pods were not listed yet.
+    WaitingForPods { until: Duration },
+    /// Plans are carried out.
+    Acting,
+}
+
+impl Owner {
+    /// The owner before it has heard anything.
+    pub(crate) fn new(own: Own) -> Self {
+        Self {
+            ledger: Ledger::new(own.node.clone()),
+            world: World::new(own),
+            complaints: Complaints::default(),
+            stage: Stage::Listening,
+        }
+    }
+
+    /// Takes in a fact. What is returned is wrong with the configuration and for the log.
+    pub(crate) fn observe(&mut self, input: Input) -> Vec<Fault> {
+        self.world.observe(input)
+    }
+
+    /// What has to be done by `now`.
+    pub(crate) fn decide(&mut self, now: Duration) -> Vec<Action> {
+        self.advance(now);
+        if self.stage != Stage::Acting {
+            return Vec::new();
+        }
+        let plans = self.world.take_plans();
+        for (service, plan) in &plans {
+            let complaint = plan.as_ref().and_then(|plan| plan.complaint.as_ref());
+            self.complaints.observe(service, complaint, now);
+        }
+        let mut actions = self.ledger.settle(plans);
+        actions.extend(self.complaints.due(now).into_iter().map(Action::Tell));
+        actions
+    }
+
+    /// When to decide again even if nothing new is heard.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        match self.stage {
+            Stage::Listening => None,
+            Stage::WaitingForPods { until } => Some(until),
+            Stage::Acting => self.complaints.next_deadline(),
+        }
+    }
+
+    /// Whether enough is known to act.
+    pub(crate) fn is_acting(&self) -> bool {
+        self.stage == Stage::Acting
+    }
+
+    /// The Service as Events refer to it. `kubectl describe` finds Events by all of these.
+    pub(crate) fn reference(&self, service: &NamespacedName) -> Option<ObjectReference> {
+        let claim = self.world.claim(service)?;
+        Some(ObjectReference {
+            api_version: Some("v1".into()),
+            kind: Some("Service".into()),
+            namespace: Some(service.namespace.clone()),
+            name: Some(service.name.clone()),
+            uid: Some(claim.uid.clone()),
+            ..ObjectReference::default()
+        })
+    }
+
+    fn advance(&mut self, now: Duration) {
+        if self.stage == Stage::Acting {
+            return;
+        }
+        let missing = self.world.missing();
+        self.stage = if missing.is_empty() {
+            Stage::Acting
+        } else if missing.iter().ne([&Kind::Speaker]) {
+            Stage::Listening
+        } else {
+            match self.stage {
+                Stage::WaitingForPods { until } if until <= now => {
+                    tracing::warn!("cannot list the speakers' pods; every node is taken to run a speaker");
+                    Stage::Acting
+                }
+                Stage::WaitingForPods { until } => Stage::WaitingForPods { until },
+                _ => Stage::WaitingForPods {
+                    until: now + POD_PATIENCE,
+                },
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;
