@@ -4,6 +4,8 @@
 //! fields (what counts as ready, which annotation wins); decides nothing.
 
 mod endpoint;
+#[cfg(test)]
+pub(crate) mod examples;
 mod family;
 mod node;
 mod service;

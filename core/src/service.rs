@@ -1,1 +1,70 @@
-//! Work in progress.
+//! What should become of one Service. Owns the order of the rules and what the Service is told; which address is to be
+//! had is the allocator's.
+//!
+//! The ledger is what was decided, the status is where it is written down: while a Service holds addresses in the
+//! ledger its status does not matter, so that a late or stale object never moves an address. Only a Service that holds
+//! nothing (at the start of the process) is believed what its status says, if the rules allow it.
+
+mod event;
+mod pass;
+mod request;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+pub use event::{EventKind, ServiceEvent};
+
+use crate::allocator::Allocator;
+use crate::facts::ServiceFacts;
+use pass::Pass;
+
+/// What to do about one Service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// What `status.loadBalancer.ingress` should list.
+    pub ingress: Vec<IpAddr>,
+    /// The pool to note on the Service; the note is removed if `None`.
+    pub pool: Option<String>,
+    /// Whether the object says something else.
+    pub write: bool,
+    /// What to tell. A complaint is repeated at every pass while its cause lasts: the caller drops what it told before.
+    pub events: Vec<ServiceEvent>,
+    /// Something the Service held is to be had by others: those who wait should be tried again.
+    pub freed: bool,
+    /// The Service lacks an address: try it again when one is released or the pools change.
+    pub waiting: bool,
+}
+
+/// Decides about `service` and records the decision in `allocator`. Deciding again changes nothing.
+pub fn converge(allocator: &mut Allocator, service: &ServiceFacts) -> Outcome {
+    if allocator.pools().is_none() {
+        // Nothing is known that could speak for or against what the Service has.
+        return Outcome {
+            ingress: service.ingress.clone(),
+            pool: service.allocated_from().map(str::to_owned),
+            ..Outcome::default()
+        };
+    }
+    Pass::new(allocator, service).run()
+}
+
+/// Takes over what the status of all `services` says, before the first new address is given. Of two Services that
+/// claim the same address the older one keeps it; the other one is told and moved when it is converged.
+///
+/// Returns what to tell the Services that keep one of two addresses.
+pub fn adopt<'a>(
+    allocator: &mut Allocator,
+    services: impl IntoIterator<Item = &'a ServiceFacts>,
+) -> Vec<(&'a ServiceFacts, Vec<ServiceEvent>)> {
+    let claims = services
+        .into_iter()
+        .filter(|service| service.load_balancer && !service.ingress.is_empty());
+    let mut claims: Vec<_> = claims.collect();
+    claims.sort_by(|a, b| (a.created_s, &a.key).cmp(&(b.created_s, &b.key)));
+    let adopted = claims
+        .into_iter()
+        .map(|service| (service, Pass::new(allocator, service).adopt()));
+    adopted.filter(|(_, events)| !events.is_empty()).collect()
+}

@@ -17,6 +17,7 @@ impl IpFamily {
     pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
 
     /// The other one.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::V4 => Self::V6,
@@ -27,11 +28,8 @@ impl IpFamily {
     /// The address of this family with the value `number`.
     pub fn address(self, number: u128) -> IpAddr {
         match self {
-            Self::V4 => {
-                let number =
-                    u32::try_from(number).expect("numbers of IPv4 addresses come from IPv4 addresses");
-                IpAddr::V4(Ipv4Addr::from_bits(number))
-            }
+            // Numbers of IPv4 addresses come from IPv4 addresses: none is larger.
+            Self::V4 => IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(number).unwrap_or(u32::MAX))),
             Self::V6 => IpAddr::V6(Ipv6Addr::from_bits(number)),
         }
     }

@@ -148,6 +148,12 @@ impl ServiceFacts {
         self.value(annotation::IP_ALLOCATED_FROM_POOL)
     }
 
+    /// Whether the pool is noted under the old prefix too, as early versions of MetalLB did.
+    pub fn deprecated_allocated_from(&self) -> bool {
+        self.value(annotation::DEPRECATED_IP_ALLOCATED_FROM_POOL)
+            .is_some()
+    }
+
     /// The annotations with the old prefix.
     pub fn deprecated_annotations(&self) -> impl Iterator<Item = &str> {
         self.annotations

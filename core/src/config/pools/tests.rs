@@ -7,7 +7,7 @@ use crate::facts::ServiceFacts;
 
 type Labels = BTreeMap<String, String>;
 
-fn object(name: &str, spec: Value) -> IPAddressPool {
+fn object(name: &str, spec: &Value) -> IPAddressPool {
     serde_json::from_value(
         json!({ "metadata": { "namespace": "metallb-system", "name": name }, "spec": spec }),
     )
@@ -15,10 +15,7 @@ fn object(name: &str, spec: Value) -> IPAddressPool {
 }
 
 fn parse(objects: &[(&str, Value)]) -> Result<Pools, Vec<String>> {
-    let objects: Vec<_> = objects
-        .iter()
-        .map(|(name, spec)| object(name, spec.clone()))
-        .collect();
+    let objects: Vec<_> = objects.iter().map(|(name, spec)| object(name, spec)).collect();
     let namespaces: BTreeMap<String, Labels> = [
         ("prod".to_owned(), [("tier".to_owned(), "gold".to_owned())].into()),
         ("test".to_owned(), Labels::new()),

@@ -8,7 +8,7 @@ fn facts(service: Value) -> ServiceFacts {
     ServiceFacts::from(serde_json::from_value::<Service>(service).unwrap())
 }
 
-fn annotated(annotations: Value) -> ServiceFacts {
+fn annotated(annotations: &Value) -> ServiceFacts {
     facts(json!({ "metadata": { "name": "web", "annotations": annotations } }))
 }
 
@@ -77,17 +77,13 @@ fn the_current_annotation_wins_even_when_it_is_empty() {
             None,
         ),
     ] {
-        assert_eq!(
-            annotated(annotations.clone()).requested_pool(),
-            pool,
-            "{annotations}"
-        );
+        assert_eq!(annotated(&annotations).requested_pool(), pool, "{annotations}");
     }
 }
 
 #[test]
 fn every_annotation_with_the_old_prefix_is_reported() {
-    let got = annotated(json!({
+    let got = annotated(&json!({
         "metallb.universe.tf/allow-shared-ip": "key",
         "metallb.universe.tf/misspelt": "",
         "metallb.io/loadBalancerIPs": "192.0.2.1",

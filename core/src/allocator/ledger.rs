@@ -1,0 +1,214 @@
+//! The book of what is given: by Service, by address, by sharing key and by pool. Keeps the four views equal; knows no
+//! rule about who may hold what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use metallb_api::NamespacedName;
+use rangemap::RangeInclusiveSet;
+
+use super::sharing::Terms;
+use crate::facts::{IpFamily, ServiceFacts};
+
+/// What one Service holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    pool: String,
+    addresses: Vec<IpAddr>,
+    uid: String,
+    terms: Terms,
+}
+
+impl Holding {
+    pub(super) fn new(pool: String, addresses: &[IpAddr], service: &ServiceFacts) -> Self {
+        Self {
+            pool,
+            addresses: addresses.to_vec(),
+            uid: service.uid.clone(),
+            terms: Terms::of(service),
+        }
+    }
+
+    /// The pool of its addresses.
+    pub fn pool(&self) -> &str {
+        &self.pool
+    }
+
+    /// Its addresses, in the order of the Service's status.
+    pub fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
+    /// The Service that holds them: another one of the same name has no right to them.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+}
+
+/// Distinct addresses of a pool in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct InUse {
+    pub(super) v4: u64,
+    pub(super) v6: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    holdings: BTreeMap<NamespacedName, Holding>,
+    /// Who holds an address, in the order of names; never empty. Nearly always one, hence no set.
+    holders: BTreeMap<IpAddr, Vec<NamespacedName>>,
+    /// The addresses in use as numbers, adjacent ones merged, so that a gap is found without walking them.
+    taken_v4: RangeInclusiveSet<u128>,
+    taken_v6: RangeInclusiveSet<u128>,
+    /// The addresses held under a sharing key.
+    shared: BTreeMap<String, BTreeSet<IpAddr>>,
+    in_use: BTreeMap<String, InUse>,
+}
+
+impl Ledger {
+    pub(super) fn holding(&self, service: &NamespacedName) -> Option<&Holding> {
+        self.holdings.get(service)
+    }
+
+    /// Those other than `service` who hold `address`.
+    pub(super) fn others<'a>(
+        &'a self,
+        address: IpAddr,
+        service: &'a NamespacedName,
+    ) -> impl Iterator<Item = (&'a NamespacedName, &'a Terms)> {
+        let holders = self
+            .holders
+            .get(&address)
+            .into_iter()
+            .flatten()
+            .filter(move |key| *key != service);
+        holders.filter_map(|key| Some((key, &self.holdings.get(key)?.terms)))
+    }
+
+    /// The maximal runs of numbers of `family` in `range` that nobody holds, ascending.
+    pub(super) fn gaps<'a>(
+        &'a self,
+        family: IpFamily,
+        range: &'a RangeInclusive<u128>,
+    ) -> impl Iterator<Item = RangeInclusive<u128>> + 'a {
+        self.taken(family).gaps(range)
+    }
+
+    /// The addresses from `first` to `last` that are held under the sharing key, ascending.
+    pub(super) fn shared(&self, key: &str, first: IpAddr, last: IpAddr) -> impl Iterator<Item = IpAddr> {
+        self.shared
+            .get(key)
+            .into_iter()
+            .flat_map(move |addresses| addresses.range(first..=last).copied())
+    }
+
+    pub(super) fn in_use(&self, pool: &str) -> InUse {
+        self.in_use.get(pool).copied().unwrap_or_default()
+    }
+
+    /// Enters what `service` holds, in place of what it held.
+    pub(super) fn record(&mut self, service: &NamespacedName, holding: Holding) {
+        if self.holdings.get(service) == Some(&holding) {
+            return;
+        }
+        self.release(service);
+        for address in &holding.addresses {
+            let holders = self.holders.entry(*address).or_default();
+            if holders.is_empty() {
+                let number = IpFamily::number(*address);
+                count(&mut self.in_use, &holding.pool, *address, |n| *n += 1);
+                taken(&mut self.taken_v4, &mut self.taken_v6, *address).insert(number..=number);
+            }
+            if let Err(place) = holders.binary_search(service) {
+                holders.insert(place, service.clone());
+            }
+            if !holding.terms.key.is_empty() {
+                self.shared
+                    .entry(holding.terms.key.clone())
+                    .or_default()
+                    .insert(*address);
+            }
+        }
+        self.holdings.insert(service.clone(), holding);
+    }
+
+    /// Strikes out what `service` holds.
+    pub(super) fn release(&mut self, service: &NamespacedName) -> Option<Holding> {
+        let holding = self.holdings.remove(service)?;
+        for address in &holding.addresses {
+            let Some(holders) = self.holders.get_mut(address) else {
+                continue;
+            };
+            holders.retain(|key| key != service);
+            if holders.is_empty() {
+                let number = IpFamily::number(*address);
+                self.holders.remove(address);
+                count(&mut self.in_use, &holding.pool, *address, |n| *n -= 1);
+                taken(&mut self.taken_v4, &mut self.taken_v6, *address).remove(number..=number);
+            }
+            self.unshare(&holding.terms.key, *address);
+        }
+        Some(holding)
+    }
+
+    /// Moves every holding to the pool that `pool_of` names for its addresses, and strikes out those it names none for.
+    pub(super) fn relabel(&mut self, pool_of: impl Fn(&[IpAddr]) -> Option<String>) {
+        let held = std::mem::take(self);
+        for (service, holding) in held.holdings {
+            if let Some(pool) = pool_of(&holding.addresses) {
+                self.record(&service, Holding { pool, ..holding });
+            }
+        }
+    }
+
+    /// Forgets that `address` is held under `key`, unless one of its holders still has that key.
+    fn unshare(&mut self, key: &str, address: IpAddr) {
+        let mut holders = self.holders.get(&address).into_iter().flatten();
+        let still = holders.any(|other| {
+            self.holdings
+                .get(other)
+                .is_some_and(|holding| holding.terms.key == key)
+        });
+        if !still && let Some(addresses) = self.shared.get_mut(key) {
+            addresses.remove(&address);
+            if addresses.is_empty() {
+                self.shared.remove(key);
+            }
+        }
+    }
+
+    fn taken(&self, family: IpFamily) -> &RangeInclusiveSet<u128> {
+        match family {
+            IpFamily::V4 => &self.taken_v4,
+            IpFamily::V6 => &self.taken_v6,
+        }
+    }
+}
+
+/// A function of the two fields, because the rest of the ledger is borrowed where it is needed.
+fn taken<'a>(
+    v4: &'a mut RangeInclusiveSet<u128>,
+    v6: &'a mut RangeInclusiveSet<u128>,
+    address: IpAddr,
+) -> &'a mut RangeInclusiveSet<u128> {
+    match address {
+        IpAddr::V4(_) => v4,
+        IpAddr::V6(_) => v6,
+    }
+}
+
+fn count(in_use: &mut BTreeMap<String, InUse>, pool: &str, address: IpAddr, change: impl Fn(&mut u64)) {
+    if !in_use.contains_key(pool) {
+        in_use.insert(pool.to_owned(), InUse::default());
+    }
+    if let Some(counts) = in_use.get_mut(pool) {
+        match address {
+            IpAddr::V4(_) => change(&mut counts.v4),
+            IpAddr::V6(_) => change(&mut counts.v6),
+        }
+        if *counts == InUse::default() {
+            in_use.remove(pool);
+        }
+    }
+}

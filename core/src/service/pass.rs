@@ -1,0 +1,318 @@
+//! One pass over one Service: the rules in their order. Owns nothing beyond the pass.
+
+use std::net::IpAddr;
+
+use metallb_api::names::event;
+
+use super::event::ServiceEvent;
+use super::{Outcome, request};
+use crate::allocator::{AllocationError, Allocator, Choice, Holding, Quoted, Want};
+use crate::facts::{FamilyPolicy, IpFamily, ServiceFacts};
+
+/// The Service has no address, or lacks one; what it is told about that is among the events.
+struct Lacking;
+
+pub(super) struct Pass<'a> {
+    allocator: &'a mut Allocator,
+    service: &'a ServiceFacts,
+    before: Option<Holding>,
+    events: Vec<ServiceEvent>,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(allocator: &'a mut Allocator, service: &'a ServiceFacts) -> Self {
+        let before = allocator.holding(&service.key).cloned();
+        Self {
+            allocator,
+            service,
+            before,
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes over what the status says, as far as the rules allow, and nothing else. Returns what to tell if that was
+    /// a part only; a Service that keeps nothing is told when it is converged.
+    pub(super) fn adopt(mut self) -> Vec<ServiceEvent> {
+        if let Ok(want) = request::want(self.service) {
+            self.keep(want);
+        }
+        if self.held().is_some() {
+            self.events
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(super) fn run(mut self) -> Outcome {
+        let waiting = self.settle().is_err();
+        let service = self.service;
+        let after = self.allocator.holding(&service.key);
+        let freed = self.before.is_some() && self.before.as_ref() != after;
+        let ingress = after
+            .map(|holding| holding.addresses().to_vec())
+            .unwrap_or_default();
+        let pool = after.map(|holding| holding.pool().to_owned());
+        let stale_note = service.deprecated_allocated_from();
+        let write = ingress != service.ingress
+            || service.foreign_ingress
+            || stale_note
+            || pool.as_deref() != service.allocated_from();
+        if write {
+            self.events
+                .extend(service.deprecated_annotations().map(ServiceEvent::deprecated));
+        }
+        Outcome {
+            ingress,
+            pool,
+            write,
+            events: self.events,
+            freed,
+            waiting,
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), Lacking> {
+        let service = self.service;
+        if !service.load_balancer {
+            self.release();
+            return Ok(());
+        }
+        if self.held().is_some_and(|holding| holding.uid() != service.uid) {
+            self.release();
+        }
+        let want = self.want().inspect_err(|Lacking| {
+            self.allocator.release(&service.key);
+        })?;
+        self.keep(want);
+        self.honour_pool();
+        let wanted = self.honour_addresses(want)?;
+        self.complete(want, &wanted)?;
+        if self.held().is_some() {
+            return Ok(());
+        }
+        if service.deleting {
+            // It would be gone before anybody used the address.
+            return Ok(());
+        }
+        self.allocate(want, &wanted)?;
+        self.complete(want, &wanted)
+    }
+
+    /// The families it needs addresses of.
+    fn want(&mut self) -> Result<Want, Lacking> {
+        let (service, key) = (self.service, self.service.key.to_string());
+        let cluster_ips: Vec<String> = service.cluster_ips.iter().map(ToString::to_string).collect();
+        if cluster_ips.is_empty() {
+            // The API server gives every LoadBalancer Service a cluster address before anybody sees it.
+            return Err(Lacking);
+        }
+        if service.family_policy == FamilyPolicy::RequireDualStack && cluster_ips.len() < 2 {
+            let listed = cluster_ips.join(" ");
+            let message = format!("Service requires dual stack but not enough clusterips [{listed}]");
+            self.warn(event::NOT_ENOUGH_CLUSTER_IPS, message);
+            return Err(Lacking);
+        }
+        request::want(service).map_err(|error| {
+            let listed = Quoted(&service.cluster_ips);
+            let message = format!("Failed to retrieve ClusterIPs IPFamily for {key:?} {listed}: {error}");
+            self.warn(event::NO_CLUSTER_IPS_FAMILY, message);
+            Lacking
+        })
+    }
+
+    /// Keeps as many of the present addresses as the rules allow.
+    fn keep(&mut self, want: Want) {
+        let service = self.service;
+        let present = match self.held() {
+            Some(holding) => holding.addresses().to_vec(),
+            None => service.ingress.clone(),
+        };
+        if present.is_empty() {
+            return;
+        }
+        let key = service.key.to_string();
+        if let Err(error) = request::check_families(&present) {
+            let message = format!("Failed to retrieve LBIPs IPFamily for {key:?}: {error}");
+            self.warn(event::NO_LB_IPS_FAMILY, message);
+            self.release();
+            return;
+        }
+        let useful: Vec<IpAddr> = present
+            .into_iter()
+            .filter(|ip| want.includes(IpFamily::from(*ip)))
+            .collect();
+        if useful.is_empty() {
+            self.release();
+            return;
+        }
+        if let Err(error) = self.allocator.claim(service, &useful) {
+            let reason = format!(
+                "current IP for {key:?} not allowed by config, will attempt for new IP assignment: {error}"
+            );
+            self.events
+                .push(ServiceEvent::normal(event::CLEAR_ASSIGNMENT, reason));
+            // Of two addresses one may still be allowed: whoever uses that one need not notice.
+            if useful.len() < 2
+                || !useful
+                    .iter()
+                    .any(|ip| self.allocator.claim(service, &[*ip]).is_ok())
+            {
+                self.release();
+            }
+        }
+    }
+
+    /// Gives up addresses of another pool than the one asked for.
+    fn honour_pool(&mut self) {
+        let Some(name) = self.service.requested_pool() else {
+            return;
+        };
+        if self.requested_pool_exists() {
+            if self.held().is_some_and(|holding| holding.pool() != name) {
+                self.release();
+            }
+        } else {
+            let message = format!(
+                "Service asks for address pool {name:?}, which does not exist: create it, or correct the annotation. \
+                 Until then its address comes from any pool that allows automatic assignment"
+            );
+            self.warn(event::ADDRESS_POOL_NOT_FOUND, message);
+        }
+    }
+
+    /// Gives up addresses other than those asked for, and returns the latter; none if any will do.
+    fn honour_addresses(&mut self, want: Want) -> Result<Vec<IpAddr>, Lacking> {
+        let wanted = request::addresses(self.service).map_err(|error| {
+            self.warn(
+                event::LOAD_BALANCER_FAILED,
+                format!("invalid requested loadbalancer IPs: {error}"),
+            );
+            // What it has stays until the request is corrected, unless that is less than it may have.
+            if want == Want::Both && self.held().is_some_and(|holding| holding.addresses().len() < 2) {
+                self.release();
+            }
+            Lacking
+        })?;
+        let same = |held: &[IpAddr]| held.len() == wanted.len() && held.iter().all(|ip| wanted.contains(ip));
+        if !wanted.is_empty() && self.held().is_some_and(|holding| !same(holding.addresses())) {
+            self.release();
+        }
+        Ok(wanted)
+    }
+
+    /// Adds the second family, from the same pool, to a single address where both are wanted. A Service that asks for
+    /// that one address keeps it alone, unless it requires two.
+    fn complete(&mut self, want: Want, wanted: &[IpAddr]) -> Result<(), Lacking> {
+        let Some(holding) = self.held() else { return Ok(()) };
+        let &[held] = holding.addresses() else {
+            return Ok(());
+        };
+        if !want.is_dual() || (want != Want::Both && !wanted.is_empty()) {
+            return Ok(());
+        }
+        let pool = holding.pool().to_owned();
+        let added = match wanted {
+            [] => self.second_address(held, &pool),
+            asked => Err(AllocationError::FamilyMismatch(asked.to_vec())),
+        };
+        match (added, want) {
+            (Ok(added), _) => {
+                let message = format!("Assigned additional IP \"{added}\"");
+                self.events
+                    .push(ServiceEvent::normal(event::IP_ALLOCATED, message));
+                Ok(())
+            }
+            (Err(error), Want::Prefer(_)) => {
+                let message = format!("cannot assign additional IP in PreferDualStack: {error}");
+                self.events
+                    .push(ServiceEvent::normal(event::ADDITIONAL_ASSIGN_FAILED, message));
+                Err(Lacking)
+            }
+            // One address alone is not allowed: both have to come from another pool.
+            (Err(_), Want::Both | Want::One(_)) => {
+                self.release();
+                Ok(())
+            }
+        }
+    }
+
+    fn second_address(&mut self, held: IpAddr, pool: &str) -> Result<IpAddr, AllocationError> {
+        let missing = Want::One(IpFamily::from(held).other());
+        let pool = self
+            .allocator
+            .pools()
+            .and_then(|pools| pools.get(pool))
+            .ok_or(AllocationError::NoneFree)?;
+        let chosen = self
+            .allocator
+            .choose(self.service, missing, Choice::Named(pool))?;
+        let added = *chosen.first().ok_or(AllocationError::NoneFree)?;
+        self.allocator.claim(self.service, &[held, added])?;
+        Ok(added)
+    }
+
+    fn allocate(&mut self, want: Want, wanted: &[IpAddr]) -> Result<(), Lacking> {
+        match self.try_allocate(want, wanted) {
+            Ok(given) => {
+                let message = format!("Assigned IP {}", Quoted(&given));
+                self.events
+                    .push(ServiceEvent::normal(event::IP_ALLOCATED, message));
+                Ok(())
+            }
+            Err(error) => {
+                let key = self.service.key.to_string();
+                self.warn(
+                    event::ALLOCATION_FAILED,
+                    format!("Failed to allocate IP for {key:?}: {error}"),
+                );
+                Err(Lacking)
+            }
+        }
+    }
+
+    fn try_allocate(&mut self, want: Want, wanted: &[IpAddr]) -> Result<Vec<IpAddr>, AllocationError> {
+        let service = self.service;
+        let named = service
+            .requested_pool()
+            .and_then(|name| self.allocator.pools()?.get(name));
+        let chosen = if wanted.is_empty() {
+            let choice = named.map_or(Choice::Automatic, Choice::Named);
+            self.allocator.choose(service, want, choice)?
+        } else {
+            let matches = match want {
+                Want::One(family) => wanted.iter().all(|ip| IpFamily::from(*ip) == family),
+                Want::Both | Want::Prefer(_) => wanted.len() == 2,
+            };
+            if !matches {
+                return Err(AllocationError::FamilyMismatch(wanted.to_vec()));
+            }
+            let pool = self.allocator.check(service, wanted)?;
+            if let Some(named) = named.filter(|named| named.name != pool.name) {
+                let (addresses, pool) = (wanted.to_vec(), named.name.clone());
+                return Err(AllocationError::PoolMismatch { addresses, pool });
+            }
+            wanted.to_vec()
+        };
+        self.allocator.claim(service, &chosen)?;
+        Ok(chosen)
+    }
+
+    fn requested_pool_exists(&self) -> bool {
+        let pools = self.allocator.pools();
+        self.service
+            .requested_pool()
+            .is_some_and(|name| pools.is_some_and(|pools| pools.get(name).is_some()))
+    }
+
+    fn held(&self) -> Option<&Holding> {
+        self.allocator.holding(&self.service.key)
+    }
+
+    fn release(&mut self) {
+        self.allocator.release(&self.service.key);
+    }
+
+    fn warn(&mut self, reason: &'static str, message: String) {
+        self.events.push(ServiceEvent::warning(reason, message));
+    }
+}

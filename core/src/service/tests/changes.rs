@@ -1,0 +1,217 @@
+//! What becomes of a Service that has an address when it, the pools or the process change.
+
+use super::*;
+
+#[test]
+fn the_second_address_is_added_when_it_becomes_possible_and_the_first_one_stays() {
+    let mut allocator = Allocator::new();
+    reconfigure(&mut allocator, "p", &["192.0.2.4/30"]);
+    let prefer = service("web").with_families(&BOTH, FamilyPolicy::PreferDualStack);
+    let (written, outcome) = settle(&mut allocator, &prefer);
+    assert!(outcome.waiting);
+    assert_eq!(
+        told(&outcome)[1],
+        "Normal AdditionalAssignFailed cannot assign additional IP in PreferDualStack: no available IPs in pool p for ipv6 \
+         IPFamily"
+    );
+    reconfigure(&mut allocator, "p", &["192.0.2.0/24", "2001:db8::/126"]);
+    let (_, outcome) = settle(&mut allocator, &written);
+    assert_eq!(outcome.ingress, ips(&["192.0.2.4", "2001:db8::"]));
+    assert_eq!(
+        told(&outcome),
+        ["Normal IPAllocated Assigned additional IP \"2001:db8::\""]
+    );
+}
+
+#[test]
+fn a_change_of_families_keeps_the_address_that_is_still_useful() {
+    let mut allocator = dual();
+    settle(&mut allocator, &service("first"));
+    let (one, _) = settle(&mut allocator, &service("web"));
+    let (two, outcome) = settle(
+        &mut allocator,
+        &one.with_families(&BOTH, FamilyPolicy::RequireDualStack),
+    );
+    assert_eq!(outcome.ingress, ips(&["192.0.2.1", "2001:db8::"]));
+    let (six, outcome) = settle(
+        &mut allocator,
+        &two.with_families(&[IpFamily::V6], FamilyPolicy::SingleStack),
+    );
+    assert_eq!(outcome.ingress, ips(&["2001:db8::"]));
+    assert!(outcome.freed);
+    let (_, outcome) = settle(
+        &mut allocator,
+        &six.with_families(&[IpFamily::V4], FamilyPolicy::SingleStack),
+    );
+    assert_eq!(outcome.ingress, ips(&["192.0.2.1"]));
+}
+
+#[test]
+fn a_pool_edit_moves_only_those_whose_address_is_gone() {
+    let mut allocator = usual();
+    let (kept, _) = settle(&mut allocator, &service("kept"));
+    let (moved, _) = settle(&mut allocator, &service("moved").asking_for_pool("gold"));
+    allocator.set_pools(pools(&[
+        (
+            "gold",
+            json!({ "addresses": ["203.0.113.0/30"], "autoAssign": false }),
+        ),
+        (
+            "renamed",
+            json!({ "addresses": ["198.51.100.0/24"], "autoAssign": false }),
+        ),
+    ]));
+    let outcome = converge(&mut allocator, &kept);
+    assert_eq!(
+        (outcome.ingress, outcome.pool.as_deref()),
+        (ips(&["198.51.100.0"]), Some("renamed"))
+    );
+    assert_eq!(outcome.events, []);
+    let (_, outcome) = settle(&mut allocator, &moved);
+    assert_eq!(outcome.ingress, ips(&["203.0.113.0"]));
+    assert_eq!(
+        told(&outcome),
+        [
+            "Normal ClearAssignment current IP for \"default/moved\" not allowed by config, will attempt for new IP \
+             assignment: [\"192.0.2.0\"] is not allowed in config",
+            "Normal IPAllocated Assigned IP [\"203.0.113.0\"]",
+        ]
+    );
+}
+
+#[test]
+fn when_half_of_a_dual_stack_pool_goes_the_other_half_stays() {
+    let mut allocator = dual();
+    let prefer = service("web").with_families(&BOTH, FamilyPolicy::PreferDualStack);
+    settle(
+        &mut allocator,
+        &service("first").with_families(&BOTH, FamilyPolicy::PreferDualStack),
+    );
+    let (written, _) = settle(&mut allocator, &prefer);
+    reconfigure(&mut allocator, "p", &["192.0.2.0/30"]);
+    let (_, outcome) = settle(&mut allocator, &written);
+    assert_eq!(outcome.ingress, ips(&["192.0.2.1"]));
+}
+
+#[test]
+fn deleting_every_pool_takes_the_address_and_says_so() {
+    let mut allocator = usual();
+    let (written, _) = settle(&mut allocator, &service("web"));
+    allocator.set_pools(Pools::default());
+    let (_, outcome) = settle(&mut allocator, &written);
+    assert!(outcome.ingress.is_empty() && outcome.pool.is_none() && outcome.write && outcome.waiting);
+    let last = told(&outcome).pop();
+    let expected = "Warning AllocationFailed Failed to allocate IP for \"default/web\": no available IPs";
+    assert_eq!(last.as_deref(), Some(expected));
+}
+
+#[test]
+fn before_any_configuration_is_known_nothing_is_touched() {
+    let held = service("web").holding(Some("p"), &ips(&["192.0.2.1"]));
+    let outcome = converge(&mut Allocator::new(), &held);
+    assert!(
+        !outcome.write && outcome.events.is_empty() && outcome.ingress == held.ingress,
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_service_of_another_type_gives_its_address_back() {
+    let mut allocator = usual();
+    let (mut web, _) = settle(&mut allocator, &service("web"));
+    web.load_balancer = false;
+    let (web, outcome) = settle(&mut allocator, &web);
+    assert!(outcome.freed && outcome.write && outcome.ingress.is_empty() && outcome.pool.is_none());
+    assert!(!converge(&mut allocator, &web).write);
+}
+
+#[test]
+fn what_is_decided_wins_over_what_a_stale_object_says() {
+    let mut allocator = usual();
+    let (written, _) = settle(&mut allocator, &service("web"));
+    let stale = service("web");
+    let edited = written.holding(Some("main"), &ips(&["198.51.100.3"]));
+    for object in [stale, edited] {
+        let outcome = converge(&mut allocator, &object);
+        assert_eq!(outcome.ingress, ips(&["198.51.100.0"]));
+        assert!(outcome.write && !outcome.freed && outcome.events.is_empty());
+    }
+}
+
+#[test]
+fn a_new_service_of_an_old_name_does_not_inherit() {
+    let mut allocator = usual();
+    settle(&mut allocator, &service("a"));
+    settle(&mut allocator, &service("web"));
+    allocator.release(&service("a").key);
+    let mut reborn = service("web");
+    reborn.uid = "another".into();
+    assert_eq!(settle(&mut allocator, &reborn).1.ingress, ips(&["198.51.100.0"]));
+}
+
+#[test]
+fn of_two_services_with_the_same_address_the_older_keeps_it() {
+    let at = |name: &str, created| {
+        service(name)
+            .created_at(created)
+            .holding(Some("main"), &ips(&["198.51.100.2"]))
+    };
+    let (older, younger) = (at("z-older", 1), at("a-younger", 2));
+    let mut allocator = usual();
+    adopt(&mut allocator, [&younger, &older]);
+    let (_, outcome) = settle(&mut allocator, &younger);
+    assert_eq!(outcome.ingress, ips(&["198.51.100.0"]));
+    assert!(
+        told(&outcome)[0].contains("address also in use by default/z-older"),
+        "{outcome:?}"
+    );
+    assert!(!converge(&mut allocator, &older).write);
+}
+
+#[test]
+fn adoption_comes_before_any_new_address() {
+    let mut allocator = usual();
+    let held = service("z")
+        .created_at(9)
+        .holding(Some("main"), &ips(&["198.51.100.0"]));
+    let new = service("a").created_at(1);
+    let events = adopt(&mut allocator, [&new, &held]);
+    assert!(events.is_empty());
+    assert_eq!(settle(&mut allocator, &new).1.ingress, ips(&["198.51.100.1"]));
+    assert!(!converge(&mut allocator, &held).write);
+}
+
+#[test]
+fn a_status_that_makes_no_sense_is_replaced() {
+    let mut allocator = usual();
+    let mut broken = service("web").holding(None, &ips(&["198.51.100.1", "198.51.100.2"]));
+    let (_, outcome) = settle(&mut allocator, &broken);
+    assert_eq!(outcome.ingress, ips(&["198.51.100.0"]));
+    assert!(told(&outcome)[0].starts_with("Warning nolbIPsIPFamily Failed to retrieve LBIPs IPFamily"));
+    broken.ingress.clear();
+    broken.foreign_ingress = true;
+    assert!(converge(&mut allocator, &broken).write);
+}
+
+#[test]
+fn deprecated_annotations_are_named_when_the_service_is_written() {
+    let mut allocator = usual();
+    let old = service("web").annotated("metallb.universe.tf/address-pool", "gold");
+    let (written, outcome) = settle(&mut allocator, &old);
+    assert_eq!(
+        told(&outcome)[1],
+        "Warning deprecatedAnnotation Service uses deprecated annotation metallb.universe.tf/address-pool"
+    );
+    assert_eq!(converge(&mut allocator, &written).events, []);
+}
+
+#[test]
+fn a_service_that_is_being_deleted_keeps_its_address_but_gets_no_new_one() {
+    let mut allocator = usual();
+    let (mut held, _) = settle(&mut allocator, &service("held"));
+    held.deleting = true;
+    assert_eq!(settle(&mut allocator, &held).1.ingress, ips(&["198.51.100.0"]));
+    let mut new = service("new");
+    new.deleting = true;
+    assert_eq!(settle(&mut allocator, &new).1, Outcome::default());
+}

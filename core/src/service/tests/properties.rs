@@ -1,0 +1,288 @@
+//! Random histories of Services and pools, against the rules stated naively.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::facts::{ServiceFacts, TrafficPolicy};
+
+const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+/// One thing that users do.
+#[derive(Debug, Clone)]
+enum Step {
+    Apply(usize, Shape),
+    Delete(usize),
+    Configure(usize),
+}
+
+/// What users vary about a Service.
+#[derive(Debug, Clone)]
+struct Shape {
+    load_balancer: bool,
+    families: usize,
+    pool: usize,
+    ips: usize,
+    key: usize,
+    port: u16,
+    local: bool,
+    gold: bool,
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    let place = (0..6_usize, 0..8_usize, 0..10_usize);
+    (
+        prop::bool::weighted(0.9),
+        place,
+        0..3_usize,
+        0..3_u16,
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(load_balancer, (families, pool, ips), key, port, local, gold)| Shape {
+                load_balancer,
+                families,
+                pool,
+                ips,
+                key,
+                port,
+                local,
+                gold,
+            },
+        )
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (0..NAMES.len(), shapes()).prop_map(|(name, shape)| Step::Apply(name, shape)),
+        2 => (0..NAMES.len()).prop_map(Step::Delete),
+        1 => (0..configurations().len()).prop_map(Step::Configure),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+fn configurations() -> Vec<Pools> {
+    let gold = json!({ "priority": 1, "serviceSelectors": [{ "matchLabels": { "tier": "gold" } }] });
+    vec![
+        pools(&[("main", json!({ "addresses": ["192.0.2.0/30", "2001:db8::/127"] }))]),
+        pools(&[
+            (
+                "main",
+                json!({ "addresses": ["192.0.2.0/31"], "avoidBuggyIPs": true }),
+            ),
+            ("six", json!({ "addresses": ["2001:db8::/126"] })),
+            (
+                "gold",
+                json!({ "addresses": ["192.0.2.2/31", "2001:db8::4/126"], "serviceAllocation": gold }),
+            ),
+        ]),
+        pools(&[
+            (
+                "renamed",
+                json!({ "addresses": ["192.0.2.0/30", "2001:db8::/126"], "autoAssign": false }),
+            ),
+            ("late", json!({ "addresses": ["192.0.2.4-192.0.2.5"] })),
+        ]),
+        Pools::default(),
+    ]
+}
+
+impl Shape {
+    fn of(&self, name: &str) -> ServiceFacts {
+        let (families, policy): (&[IpFamily], _) = match self.families {
+            0 | 1 => (&[IpFamily::V4], FamilyPolicy::SingleStack),
+            2 => (&[IpFamily::V6], FamilyPolicy::SingleStack),
+            3 => (&[IpFamily::V4], FamilyPolicy::PreferDualStack),
+            4 => (&[IpFamily::V6, IpFamily::V4], FamilyPolicy::PreferDualStack),
+            _ => (&BOTH, FamilyPolicy::RequireDualStack),
+        };
+        let mut service = service(name)
+            .with_families(families, policy)
+            .on_ports(&[(Protocol::Tcp, self.port)]);
+        service.load_balancer = self.load_balancer;
+        if let Some(key) = ["", "red", "blue"].get(self.key).filter(|key| !key.is_empty()) {
+            service = service.sharing(key);
+        }
+        if let Some(pool) = ["main", "gold", "six", "renamed"].get(self.pool) {
+            service = service.asking_for_pool(pool);
+        }
+        if let Some(ips) = [
+            "192.0.2.1",
+            "192.0.2.4",
+            "2001:db8::1",
+            "192.0.2.1,2001:db8::1",
+            "nonsense",
+        ]
+        .get(self.ips)
+        {
+            service = service.asking_for_ips(ips);
+        }
+        if self.local {
+            service = service.local_to(["web", "db"][usize::from(self.gold)]);
+        }
+        if self.gold {
+            service.labelled("tier", "gold")
+        } else {
+            service
+        }
+    }
+}
+
+/// The cluster as the API server has it, and a controller that lives through its changes.
+struct Cluster {
+    allocator: Allocator,
+    services: BTreeMap<String, ServiceFacts>,
+}
+
+impl Cluster {
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Apply(index, shape) => {
+                let name = NAMES[*index];
+                let old = self.services.get(name);
+                let (ingress, pool) = old.map_or((Vec::new(), None), |old| {
+                    (old.ingress.clone(), old.allocated_from().map(str::to_owned))
+                });
+                let applied = shape.of(name).holding(pool.as_deref(), &ingress);
+                self.services.insert(name.to_owned(), applied);
+                self.converge([name.to_owned()].into());
+            }
+            Step::Delete(index) => {
+                if let Some(service) = self.services.remove(NAMES[*index]) {
+                    self.allocator.release(&service.key);
+                    self.converge(self.services.keys().cloned().collect());
+                }
+            }
+            Step::Configure(index) => {
+                self.allocator.set_pools(configurations().swap_remove(*index));
+                self.converge(self.services.keys().cloned().collect());
+            }
+        }
+    }
+
+    /// As the controller does: those who wait are tried again whenever something is freed, until nothing changes.
+    fn converge(&mut self, mut dirty: Vec<String>) {
+        for _ in 0..20 {
+            let mut freed = false;
+            for name in std::mem::take(&mut dirty) {
+                let service = &self.services[&name];
+                let outcome = converge(&mut self.allocator, service);
+                freed |= outcome.freed;
+                let written = service.clone().holding(outcome.pool.as_deref(), &outcome.ingress);
+                self.services.insert(name, written);
+            }
+            if !freed {
+                return;
+            }
+            dirty = self.services.keys().cloned().collect();
+        }
+        panic!("the Services push each other around for ever");
+    }
+
+    fn check(&mut self) {
+        let holders: Vec<&ServiceFacts> = self.services.values().collect();
+        for service in &holders {
+            self.check_alone(service);
+            for other in holders.iter().filter(|other| other.key != service.key) {
+                check_pair(service, other);
+            }
+        }
+        self.check_settled();
+        self.check_restart();
+    }
+
+    fn check_alone(&self, service: &ServiceFacts) {
+        let Some(pools) = self.allocator.pools() else {
+            return;
+        };
+        assert!(service.load_balancer || service.ingress.is_empty());
+        let families: Vec<IpFamily> = service.ingress.iter().map(|ip| IpFamily::from(*ip)).collect();
+        let wanted: Vec<IpFamily> = service.cluster_ips.iter().map(|ip| IpFamily::from(*ip)).collect();
+        assert!(
+            families.iter().all(|family| wanted.contains(family)),
+            "{service:?}"
+        );
+        let required = service.family_policy == FamilyPolicy::RequireDualStack;
+        assert!(
+            families.is_empty() || !required || families.len() == 2,
+            "{service:?}"
+        );
+        match (service.ingress.is_empty(), service.allocated_from()) {
+            (true, None) => {}
+            (false, Some(pool)) => {
+                let pool = pools.get(pool).expect("a pool that does not exist is noted");
+                assert!(service.ingress.iter().all(|ip| pool.offers(*ip)) && pool.serves(service));
+                let asked = service
+                    .requested_pool()
+                    .filter(|asked| pools.get(asked).is_some());
+                assert!(asked.is_none_or(|asked| asked == pool.name));
+            }
+            (ingress, pool) => panic!("status and note differ: {ingress} {pool:?}"),
+        }
+    }
+
+    /// Nothing is left to do, and nobody waits who could be served.
+    fn check_settled(&mut self) {
+        for service in self.services.values() {
+            let outcome = converge(&mut self.allocator, service);
+            assert!(
+                !outcome.write && !outcome.freed,
+                "not settled: {service:?} {outcome:?}"
+            );
+            assert!(
+                !outcome.events.iter().any(|event| event.reason == "IPAllocated"),
+                "{outcome:?}"
+            );
+        }
+    }
+
+    /// A controller that starts now comes to the same decisions.
+    fn check_restart(&self) {
+        let Some(pools) = self.allocator.pools() else {
+            return;
+        };
+        let mut restarted = Allocator::new();
+        restarted.set_pools(pools.clone());
+        assert_eq!(adopt(&mut restarted, self.services.values()), []);
+        for service in self.services.values() {
+            let outcome = converge(&mut restarted, service);
+            assert!(
+                !outcome.write && !outcome.freed,
+                "a restart moves {service:?}: {outcome:?}"
+            );
+            assert_eq!(
+                restarted.holding(&service.key),
+                self.allocator.holding(&service.key)
+            );
+        }
+    }
+}
+
+/// The sharing rule, stated once more.
+fn check_pair(one: &ServiceFacts, other: &ServiceFacts) {
+    if !one.ingress.iter().any(|ip| other.ingress.contains(ip)) {
+        return;
+    }
+    let local = |service: &ServiceFacts| service.traffic_policy == TrafficPolicy::Local;
+    assert!(!one.sharing_key().is_empty() && one.sharing_key() == other.sharing_key());
+    assert!(
+        one.ports.iter().all(|port| !other.ports.contains(port)),
+        "{one:?} {other:?}"
+    );
+    assert_eq!(local(one), local(other));
+    assert!(!local(one) || one.selector == other.selector);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_history_breaks_a_rule_and_a_restart_changes_nothing(steps in steps()) {
+        let mut cluster = Cluster { allocator: Allocator::new(), services: BTreeMap::new() };
+        cluster.step(&Step::Configure(0));
+        for step in &steps {
+            cluster.step(step);
+            cluster.check();
+        }
+    }
+}
