@@ -290,7 +290,7 @@ impl Announcer {
             return Err(Drop::NotOnThisInterface);
         }
         served.counters.requests += 1;
-        let frame = question.answer(interface).ok_or(Drop::NotOnThisInterface)?;
+        let frame = question.answer(interface.mac);
         served.counters.responses += 1;
         Ok(Transmit {
             interface: index,
@@ -316,14 +316,12 @@ impl Announcer {
         match ip {
             IpAddr::V4(ip) => arp::gratuitous(ip, interface.mac).into_iter().for_each(send),
             IpAddr::V6(ip) => {
-                if let Some(own) = interface.station() {
-                    send(ndp::advertisement(
-                        own,
-                        Station::all_nodes(),
-                        ip,
-                        Kind::Announcement,
-                    ));
-                }
+                send(ndp::advertisement(
+                    interface.mac,
+                    Station::all_nodes(),
+                    ip,
+                    Kind::Announcement,
+                ));
             }
         }
     }

@@ -133,7 +133,7 @@ pub fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | (high & 0x00ff), low)
 }
 
-/// One station at the end of an advertisement.
+/// Whom an advertisement is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Station {
     /// Its address on the link.
@@ -162,18 +162,21 @@ pub enum Kind {
     Announcement,
 }
 
-/// Builds the frame in which `from` tells `to` that `target` is at `from`'s MAC.
-pub fn advertisement(from: Station, to: Station, target: Ipv6Addr, kind: Kind) -> Vec<u8> {
+/// Builds the frame in which the station at `own` tells `to` that `target` is there.
+///
+/// It is sent from `target` itself, as by any host that owns the address: there are receivers, `ndisc6` among them, that
+/// ignore what another address says about it.
+pub fn advertisement(own: MacAddr, to: Station, target: Ipv6Addr, kind: Kind) -> Vec<u8> {
     let message_len = NeighborAdvertPacket::minimum_packet_size() + LINK_LAYER_OPTION_LEN;
     let header_len = Ipv6Packet::minimum_packet_size();
     let addresses = Addresses {
         destination: to.mac,
-        source: from.mac,
+        source: own,
     };
     ethernet::build(addresses, EtherTypes::Ipv6, header_len + message_len, |packet| {
         let (header, message) = packet.split_at_mut(header_len);
-        write_message(message, from.mac, target, kind);
-        seal(header, message, from.ip, to.ip);
+        write_message(message, own, target, kind);
+        seal(header, message, target, to.ip);
     })
 }
 

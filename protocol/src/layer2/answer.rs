@@ -105,10 +105,10 @@ impl Question {
         }
     }
 
-    /// The frame that says that the target is at `interface`; none if it cannot speak the question's protocol.
-    pub(super) fn answer(&self, interface: &Interface) -> Option<Vec<u8>> {
+    /// The frame that says that the target is at `own`.
+    pub(super) fn answer(&self, own: MacAddr) -> Vec<u8> {
         match self {
-            Self::Arp(request) => Some(arp::reply(request, interface.mac)),
+            Self::Arp(request) => arp::reply(request, own),
             Self::Ndp {
                 solicitation,
                 frame_source,
@@ -127,12 +127,7 @@ impl Question {
                         Kind::Answer,
                     )
                 };
-                Some(ndp::advertisement(
-                    interface.station()?,
-                    to,
-                    solicitation.target,
-                    kind,
-                ))
+                ndp::advertisement(own, to, solicitation.target, kind)
             }
         }
     }

@@ -1,10 +1,9 @@
 //! Interfaces as the announcer sees them, and how an address is present on one.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::ethernet::MacAddr;
-use crate::ndp::Station;
 
 /// The kernel's number for an interface. Not used again for another one while the system runs.
 pub type InterfaceIndex = u32;
@@ -22,15 +21,8 @@ pub struct Interface {
     pub carrier: bool,
     /// ARP works here: the interface can broadcast.
     pub arp: bool,
-    /// The address that NDP messages are sent from. Without one the interface does not do IPv6.
-    pub link_local: Option<Ipv6Addr>,
-}
-
-impl Interface {
-    /// This station as the sender of NDP messages.
-    pub(super) fn station(&self) -> Option<Station> {
-        self.link_local.map(|ip| Station { mac: self.mac, ip })
-    }
+    /// NDP works here: the interface does IPv6.
+    pub ndp: bool,
 }
 
 /// On which interfaces an address is served.
@@ -70,7 +62,7 @@ impl Presence {
         };
         let capable = match ip {
             IpAddr::V4(_) => interface.arp,
-            IpAddr::V6(_) => interface.link_local.is_some(),
+            IpAddr::V6(_) => interface.ndp,
         };
         match (capable && choice.includes(&interface.name), interface.carrier) {
             (false, _) => Self::Absent,

@@ -26,23 +26,13 @@ fn mac(last: u32) -> MacAddr {
 
 /// Interface `eth<index>` that can do everything.
 fn interface(index: InterfaceIndex) -> Interface {
-    let link_local = Some(Ipv6Addr::new(
-        0xfe80,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        u16::try_from(index).unwrap(),
-    ));
     Interface {
         index,
         name: format!("eth{index}"),
         mac: mac(index),
         carrier: true,
         arp: true,
-        link_local,
+        ndp: true,
     }
 }
 
@@ -278,10 +268,7 @@ fn changes_of_an_interface_are_told_where_they_happened() {
         carrier: false,
         ..eth1()
     };
-    let without_ipv6 = || Interface {
-        link_local: None,
-        ..eth1()
-    };
+    let without_ipv6 = || Interface { ndp: false, ..eth1() };
     let lan = || Interface {
         name: "lan".into(),
         ..eth1()
@@ -293,7 +280,6 @@ fn changes_of_an_interface_are_told_where_they_happened() {
         ("another MAC",                Interface { mac: mac(2), ..eth1() },              eth1(),         vec![v4, v4_again, v6]),
         ("IPv6 comes",                 without_ipv6(),                                   eth1(),         vec![v6, join]),
         ("IPv6 goes",                  eth1(),                                           without_ipv6(), vec![leave]),
-        ("another link-local address", Interface { link_local: Some(PEER.ip), ..eth1() }, eth1(),        vec![]),
         ("renamed to the chosen name", lan(),                                            eth1(),         vec![v6, join]),
         ("renamed from it",            eth1(),                                           lan(),          vec![leave]),
     ];
@@ -366,7 +352,7 @@ fn questions_are_answered_or_dropped_with_a_reason() {
     let answer = Ok("eth1: na 40 2001:db8::1 is at 1 to 02:00:00:00:00:99");
     let to_all = Ok("eth1: na 20 2001:db8::1 is at 1 to 33:33:00:00:00:01");
     let [_, arp_reply] = arp::gratuitous(ASKER, PEER.mac);
-    let advertisement = ndp::advertisement(PEER, Station::all_nodes(), PEER.ip, Kind::Announcement);
+    let advertisement = ndp::advertisement(PEER.mac, Station::all_nodes(), PEER.ip, Kind::Announcement);
     let (arp, ns) = (arp_request("192.0.2.1"), solicitation("2001:db8::1", PEER.ip));
     let probe = solicitation("2001:db8::1", Ipv6Addr::UNSPECIFIED);
     let group = MacAddr(1, 0, 0, 0, 0, 0);

@@ -18,12 +18,11 @@ fn interfaces() -> impl Strategy<Value = Vec<Interface>> {
         (1..4_u32, any::<[bool; 4]>(), 0..2_u32).prop_map(|(index, [carrier, arp, v6, renamed], moved)| {
             let base = interface(index);
             let name = if renamed { "lan".to_string() } else { base.name };
-            let link_local = base.link_local.filter(|_| v6);
             Interface {
                 name,
                 carrier,
                 arp,
-                link_local,
+                ndp: v6,
                 mac: mac(index + 100 * moved),
                 ..base
             }
@@ -139,7 +138,7 @@ proptest! {
             }
         }
         let mut expected = BTreeSet::new();
-        for interface in last_interfaces.iter().filter(|interface| interface.link_local.is_some()) {
+        for interface in last_interfaces.iter().filter(|interface| interface.ndp) {
             for (ip, choice) in &last_addresses {
                 if let IpAddr::V6(ip) = ip && chosen(choice, &interface.name) {
                     expected.insert((interface.index, ndp::solicited_node(*ip)));
