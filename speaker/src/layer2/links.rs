@@ -16,7 +16,7 @@ use super::Exclusions;
 #[derive(Debug, Default)]
 pub(super) struct Links {
     links: BTreeMap<InterfaceIndex, Link>,
-    /// Link-local addresses that may be used as a source.
+    /// Link-local addresses in use: an interface with one does IPv6. No entry is empty.
     link_local: BTreeMap<InterfaceIndex, BTreeSet<Ipv6Addr>>,
 }
 
@@ -70,11 +70,7 @@ impl Links {
                 mac,
                 carrier: link.flags.contains(LinkFlags::LowerUp),
                 arp: link.flags.contains(LinkFlags::Broadcast),
-                link_local: self
-                    .link_local
-                    .get(index)
-                    .and_then(|addresses| addresses.first())
-                    .copied(),
+                ndp: self.link_local.contains_key(index),
             })
         };
         self.links.iter().filter_map(interface).collect()
@@ -126,8 +122,8 @@ fn is_about_the_link(message: &LinkMessage) -> bool {
     message.header.interface_family == AddressFamily::Unspec
 }
 
-/// Not before duplicate address detection is through: a tentative address must not be a source (RFC 4862 §5.4). The
-/// kernel sends another message when it is.
+/// Not before duplicate address detection is through: until then the interface may not do IPv6 at all (RFC 4862 §5.4.5).
+/// The kernel sends another message when it is.
 fn is_usable(message: &AddressMessage) -> bool {
     let unusable = AddressFlags::Tentative | AddressFlags::Dadfailed;
     let in_attribute = message.attributes.iter().find_map(|attribute| match attribute {

@@ -46,7 +46,7 @@ impl Port {
     #[must_use]
     pub(super) fn settle(&mut self) -> bool {
         let index = self.interface.index;
-        let ndp = self.interface.link_local.is_some();
+        let ndp = self.interface.ndp;
         let result = open_if(self.interface.arp, &mut self.arp, index, Traffic::ArpRequests)
             .and(open_if(ndp, &mut self.ndp, index, Traffic::NeighborSolicitations))
             .and(self.groups.settle(index));

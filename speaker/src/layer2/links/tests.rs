@@ -41,7 +41,7 @@ fn answering(links: &Links) -> Vec<String> {
         let mut words = vec![interface.name];
         words.extend(interface.carrier.then(|| "carrier".to_string()));
         words.extend(interface.arp.then(|| "arp".to_string()));
-        words.extend(interface.link_local.map(|ip| ip.to_string()));
+        words.extend(interface.ndp.then(|| "ndp".to_string()));
         words.join(" ")
     };
     links.answering(&exclusions).into_iter().map(words).collect()
@@ -60,16 +60,16 @@ fn an_interface_answers_what_it_is_able_to() {
         ]);
         assert_eq!(answering(&links), expected, "{name}");
     };
-    check("up", |_| {}, &["eth0 carrier arp fe80::1"]);
+    check("up", |_| {}, &["eth0 carrier arp ndp"]);
     check(
         "no carrier",
         |m| m.header.flags.remove(LinkFlags::LowerUp),
-        &["eth0 arp fe80::1"],
+        &["eth0 arp ndp"],
     );
     check(
         "cannot broadcast",
         |m| m.header.flags.remove(LinkFlags::Broadcast),
-        &["eth0 carrier fe80::1"],
+        &["eth0 carrier ndp"],
     );
     check("down", |m| m.header.flags.remove(LinkFlags::Up), &[]);
     check("no ARP", |m| m.header.flags.insert(LinkFlags::Noarp), &[]);
@@ -108,7 +108,7 @@ fn a_link_local_address_counts_once_it_is_known_to_be_unique() {
     check(
         "then unique",
         vec![new(LINK_LOCAL, AddressFlags::Tentative), permanent()],
-        "eth0 carrier arp fe80::1",
+        "eth0 carrier arp ndp",
     );
     check(
         "duplicate",
@@ -134,7 +134,7 @@ fn a_link_local_address_counts_once_it_is_known_to_be_unique() {
             new("fe80::2", AddressFlags::Permanent),
             DelAddress(address(2, LINK_LOCAL, AddressFlags::Permanent)),
         ],
-        "eth0 carrier arp fe80::2",
+        "eth0 carrier arp ndp",
     );
 }
 
