@@ -128,12 +128,13 @@ impl Driver {
     }
 
     fn set_interfaces(&mut self, list: &[Interface]) {
-        self.ports.replace(list);
+        if self.ports.replace(list) {
+            let names: Vec<&str> = list.iter().map(|interface| interface.name.as_str()).collect();
+            tracing::info!(interfaces = names.join(","), "answering on these interfaces");
+        }
         // The sockets are open before the machine speaks, and the groups are joined once it has said which.
         self.settle();
         self.handle(Input::Interfaces(list));
-        let names: Vec<&str> = list.iter().map(|interface| interface.name.as_str()).collect();
-        tracing::info!(interfaces = names.join(","), "answering on these interfaces");
     }
 
     /// Sends what is due, up to the limit for one turn. False if there is more.
@@ -189,8 +190,9 @@ impl Ports {
         }
     }
 
-    /// Closes the ports of interfaces that are not in `list`.
-    fn replace(&mut self, list: &[Interface]) {
+    /// Closes the ports of interfaces that are not in `list` and adds those that are new. True if there were any.
+    fn replace(&mut self, list: &[Interface]) -> bool {
+        let before: Vec<InterfaceIndex> = self.ports.keys().copied().collect();
         self.ports
             .retain(|index, _| list.iter().any(|interface| interface.index == *index));
         for interface in list {
@@ -199,6 +201,7 @@ impl Ports {
                 .and_modify(|port| port.update(interface.clone()))
                 .or_insert_with(|| Port::new(interface.clone()));
         }
+        !self.ports.keys().eq(&before)
     }
 
     /// The next frame of any port. There are few: container interfaces are not among them.
