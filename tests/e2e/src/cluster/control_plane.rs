@@ -101,6 +101,9 @@ fn controller_manager(layout: &Layout) -> Vec<String> {
         ),
         ("cluster-signing-key-file", authority.key.display().to_string()),
         ("cluster-cidr", POD_NETWORKS.join(",")),
+        // Its default of 20 requests per second is meant to spare a busy API server; here it is four seconds of waiting.
+        ("kube-api-qps", "300".to_owned()),
+        ("kube-api-burst", "400".to_owned()),
         // A node's pod networks follow from its number, as its routes do; see `node::object`.
         ("allocate-node-cidrs", "false".to_owned()),
     ])

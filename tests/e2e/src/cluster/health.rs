@@ -10,17 +10,13 @@ use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::api::{Api, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use super::address::Node;
+use super::address::KUBERNETES_SERVICE;
 use super::layout::Layout;
+use super::node::Entry;
 use super::owner::{Phase, Record};
 use super::process;
 use crate::wait;
-
-/// Where kube-proxy tells how it is.
-const PROXY_HEALTH_PORT: u16 = 10256;
 
 /// A local API server answers at once or not at all.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -50,22 +46,25 @@ pub async fn api_server(layout: &Layout, limit: Duration) -> Result<Client> {
     Ok(client)
 }
 
-/// Waits until a node's kube-proxy has written its rules once.
+/// Waits until Services work on a node, by using the one that every cluster has. kube-proxy's own health tells less: it
+/// is good before the first rule is written.
 ///
 /// # Errors
-/// If it has not in time.
-pub async fn proxy(node: Node, limit: Duration) -> Result<()> {
-    wait::until(format!("kube-proxy on {}", node.name()), limit, async || {
-        let mut stream = TcpStream::connect((node.ipv4(), PROXY_HEALTH_PORT)).await?;
-        stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let status = answer.lines().next().unwrap_or_default().to_owned();
-        Ok::<_, std::io::Error>(if status.contains(" 200 ") {
-            wait::Look::Done(())
-        } else {
-            wait::Look::NotYet(status)
-        })
+/// If they do not in time.
+pub async fn services(entry: &Entry, limit: Duration) -> Result<()> {
+    let url = format!("https://{KUBERNETES_SERVICE}/readyz");
+    let words = [
+        "curl",
+        "--silent",
+        "--show-error",
+        "--fail",
+        "--insecure",
+        "--max-time",
+        "2",
+        &url,
+    ];
+    wait::until(format!("Services on {}", entry.name()), limit, async || {
+        entry.run(words).await.map(|_| wait::Look::Done(()))
     })
     .await
 }

@@ -137,6 +137,14 @@ impl Record {
             .with_context(|| format!("cannot write {RECORD}"))
     }
 
+    /// Removes it: the last act of taking a cluster down.
+    ///
+    /// # Errors
+    /// If the file cannot be removed.
+    pub fn forget(_held: &Lock) -> Result<()> {
+        fs::remove_file(RECORD).with_context(|| format!("cannot remove {RECORD}"))
+    }
+
     /// Files of the cluster.
     pub fn layout(&self) -> Layout {
         Layout::of(&self.checkout)
@@ -216,31 +224,15 @@ impl Lock {
             }
         }
     }
-
-    /// Removes the record and its directory: the last act of taking a cluster down.
-    ///
-    /// # Errors
-    /// If a file cannot be removed.
-    pub fn forget(&self) -> Result<()> {
-        for file in [RECORD, LOCK] {
-            match fs::remove_file(file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot remove {file}"));
-                }
-                _ => {}
-            }
-        }
-        // Another command may have opened the next lock file in it already.
-        let _ = fs::remove_dir(DIRECTORY);
-        Ok(())
-    }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         // Without a record the directory tells nothing: leave no trace of a command that found nothing to do.
         if !Path::new(RECORD).exists() {
-            let _ = self.forget();
+            let _ = fs::remove_file(LOCK);
+            // Another command may have made the next lock file in it already.
+            let _ = fs::remove_dir(DIRECTORY);
         }
         let _ = self.file.unlock();
     }

@@ -127,6 +127,11 @@ pub fn packages() -> Vec<&'static str> {
     packages
 }
 
+/// The programs that must be on `PATH`.
+pub fn programs() -> impl Iterator<Item = &'static str> {
+    TOOLS.iter().map(|tool| tool.0)
+}
+
 fn tools(present: impl Fn(&str) -> bool) -> Vec<Missing> {
     let absent = TOOLS.iter().filter(|tool| !present(tool.0));
     absent

@@ -84,7 +84,7 @@ impl Startup<'_> {
         }
         let ready = try_join(
             nodes_ready(&client, nodes.len()),
-            try_join(proxies(&nodes), service_account(&client)),
+            try_join(services(&entries), service_account(&client)),
         );
         self.or_death(&layout, ready).await?;
         self.record.phase = Phase::Ready;
@@ -197,8 +197,8 @@ async fn nodes_ready(client: &kube::Client, count: usize) -> Result<()> {
     .await
 }
 
-async fn proxies(nodes: &[Node]) -> Result<()> {
-    try_join_all(nodes.iter().map(|machine| health::proxy(*machine, LIMIT)))
+async fn services(entries: &[node::Entry]) -> Result<()> {
+    try_join_all(entries.iter().map(|entry| health::services(entry, LIMIT)))
         .await
         .map(drop)
 }

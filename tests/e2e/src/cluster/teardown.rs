@@ -88,7 +88,7 @@ pub async fn run(record: &Record, lock: &Lock) -> Result<()> {
     cgroup::remove().await?;
     restore(&record.undo).await?;
     remove_files(&record.layout()).await?;
-    lock.forget()
+    Record::forget(lock)
 }
 
 async fn restore(undo: &Undo) -> Result<()> {
