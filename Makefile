@@ -63,7 +63,7 @@ deny: $(DENY) ## Licences, banned crates and sources of all dependencies
 	$(DENY) --log-level error check bans licenses sources
 
 $(DENY):
-	@echo "building cargo-deny $(DENY_VERSION), once (about 5 minutes) ..."
+	@echo "building cargo-deny $(DENY_VERSION), once (about 2 minutes) ..."
 	cargo install cargo-deny --version $(DENY_VERSION) --locked --quiet --root $(TOOLS)
 
 .PHONY: audit

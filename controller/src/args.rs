@@ -1,0 +1,185 @@
+//! The command line of the controller. Owns MetalLB's flags and variables, so that existing manifests start it
+//! unchanged; what a flag means is decided where its value is used.
+
+use clap::Parser;
+use metallb_api::names::env;
+use metallb_runtime::log::LogLevel;
+
+/// The MetalLB controller: gives addresses to Services of type LoadBalancer.
+#[derive(Debug, Parser)]
+#[command(name = "controller", version)]
+pub(crate) struct Args {
+    /// Namespace of the address pools [default: the pod's own]
+    #[arg(long, env = env::NAMESPACE)]
+    pub(crate) namespace: Option<String>,
+    /// Name of this pod, as Events show it
+    #[arg(long, env = env::POD_NAME, default_value = "")]
+    pub(crate) pod_name: String,
+    /// How much to log: all, debug, info, warn, error or none
+    #[arg(long, default_value = "info")]
+    pub(crate) log_level: LogLevel,
+    /// Port of /healthz and /readyz
+    #[arg(long, default_value_t = 17472)]
+    pub(crate) health_probe_port: u16,
+    /// Serve only Services of this load balancer class [default: Services without a class]
+    #[arg(long, default_value = "")]
+    lb_class: String,
+    #[command(flatten)]
+    pending: Pending,
+}
+
+/// Flags that are accepted and have no effect in this version.
+#[derive(Debug, clap::Args)]
+struct Pending {
+    /// Port of the metrics (no effect yet)
+    #[arg(long)]
+    port: Option<u16>,
+    /// Name of the memberlist Secret to create (no effect yet: the operator makes it)
+    #[arg(long, env = env::ML_SECRET_NAME)]
+    ml_secret_name: Option<String>,
+    /// Deployment that owns that Secret (no effect yet)
+    #[arg(long, env = env::DEPLOYMENT)]
+    deployment: Option<String>,
+    /// Address of the profiler (no effect)
+    #[arg(long)]
+    pprof_bind_address: Option<String>,
+    /// Leave the webhook certificate alone (no effect yet)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_cert_rotation: Option<bool>,
+    /// Directory of the webhook certificate (no effect yet)
+    #[arg(long)]
+    cert_dir: Option<String>,
+    /// Service that the webhook certificate is for (no effect yet)
+    #[arg(long)]
+    cert_service_name: Option<String>,
+    /// Webhooks: enabled, disabled or onlywebhook (no effect yet: there are none)
+    #[arg(long, value_parser = ["enabled", "disabled", "onlywebhook"])]
+    webhook_mode: Option<String>,
+    /// Secret of the webhook certificate (no effect yet)
+    #[arg(long)]
+    webhook_secret: Option<String>,
+    /// Serve webhooks over HTTP/2 too (no effect yet)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    webhook_http2: Option<bool>,
+    /// BGP implementation that the configuration is validated for (no effect yet)
+    #[arg(long = "bgp-type", hide = true, env = env::BGP_TYPE)]
+    bgp_type: Option<String>,
+    /// Lowest TLS version of metrics and webhooks (no effect yet)
+    #[arg(long)]
+    tls_min_version: Option<String>,
+    /// TLS ciphers of metrics and webhooks (no effect yet)
+    #[arg(long)]
+    tls_cipher_suites: Option<String>,
+    /// TLS curves of metrics and webhooks (no effect yet)
+    #[arg(long)]
+    tls_curve_preferences: Option<String>,
+    /// Directory with the certificate of the metrics (no effect yet)
+    #[arg(long)]
+    metrics_cert_dir: Option<String>,
+}
+
+impl Args {
+    /// The load balancer class to serve; `None` means Services that name none.
+    pub(crate) fn lb_class(&self) -> Option<&str> {
+        Some(self.lb_class.as_str()).filter(|class| !class.is_empty())
+    }
+
+    /// The flags that were given, also by their variables, and that this version does not act upon. What asks for
+    /// nothing (`--port=0`, `--webhook-mode=disabled`) is not among them.
+    pub(crate) fn without_effect(&self) -> Vec<&'static str> {
+        let Pending {
+            port,
+            ml_secret_name,
+            deployment: _,
+            pprof_bind_address,
+            disable_cert_rotation: _,
+            cert_dir,
+            cert_service_name,
+            webhook_mode,
+            webhook_secret,
+            webhook_http2,
+            bgp_type,
+            tls_min_version,
+            tls_cipher_suites,
+            tls_curve_preferences,
+            metrics_cert_dir,
+        } = &self.pending;
+        let given = |value: &Option<String>| value.as_deref().is_some_and(|text| !text.is_empty());
+        [
+            ("--port", port.is_some_and(|port| port != 0)),
+            ("--ml-secret-name", given(ml_secret_name)),
+            ("--pprof-bind-address", given(pprof_bind_address)),
+            ("--cert-dir", given(cert_dir)),
+            ("--cert-service-name", given(cert_service_name)),
+            (
+                "--webhook-mode",
+                webhook_mode.as_deref().is_some_and(|mode| mode != "disabled"),
+            ),
+            ("--webhook-secret", given(webhook_secret)),
+            ("--webhook-http2", *webhook_http2 == Some(true)),
+            (env::BGP_TYPE, given(bgp_type)),
+            ("--tls-min-version", given(tls_min_version)),
+            ("--tls-cipher-suites", given(tls_cipher_suites)),
+            ("--tls-curve-preferences", given(tls_curve_preferences)),
+            ("--metrics-cert-dir", given(metrics_cert_dir)),
+        ]
+        .into_iter()
+        .filter_map(|(flag, given)| given.then_some(flag))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from(std::iter::once("controller").chain(args.iter().copied()))
+    }
+
+    #[test]
+    fn what_manifests_pass_is_accepted_and_what_has_no_effect_is_named() {
+        let manifest = [
+            "--port=9120",
+            "--log-level=debug",
+            "--lb-class=example.org/lb",
+            "--webhook-mode=enabled",
+            "--disable-cert-rotation",
+            "--cert-service-name=metallb-webhook-service",
+            "--tls-min-version=VersionTLS13",
+        ];
+        let args = parse(&manifest).unwrap();
+        assert_eq!(
+            (args.lb_class(), args.log_level),
+            (Some("example.org/lb"), LogLevel::Debug)
+        );
+        assert_eq!(
+            args.without_effect(),
+            [
+                "--port",
+                "--cert-service-name",
+                "--webhook-mode",
+                "--tls-min-version"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_not_missed() {
+        let args = parse(&[
+            "--port=0",
+            "--webhook-mode=disabled",
+            "--lb-class=",
+            "--webhook-http2=false",
+        ])
+        .unwrap();
+        assert_eq!((args.without_effect(), args.lb_class()), (vec![], None));
+        assert_eq!(args.health_probe_port, 17472);
+    }
+
+    #[test]
+    fn an_unknown_webhook_mode_says_which_are_known() {
+        let message = parse(&["--webhook-mode=on"]).unwrap_err().to_string();
+        assert!(message.contains("onlywebhook"), "{message}");
+    }
+}

@@ -1,0 +1,390 @@
+//! What the controller knows, and what it has to do next. Owned by one task; pure apart from log lines.
+//!
+//! ```text
+//!   observe(Input) ─► facts, dirty Services ─► decide() ─► Write (one under way per Service), Tell, pool counters
+//!        ▲                                                    │
+//!        └────────────────── what came of a write ◄───────────┘
+//! ```
+//!
+//! Nothing is decided before every kind was listed once; then every address in a status is adopted, and only then is
+//! the first new one given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use metallb_api::NamespacedName;
+use metallb_api::v1beta1::IPAddressPool;
+use metallb_core::allocator::Allocator;
+use metallb_core::config::{Fault, Pools};
+use metallb_core::facts::ServiceFacts;
+use metallb_core::service::{self, Outcome, ServiceEvent};
+use metallb_runtime::backoff::Backoff;
+use metallb_runtime::watch::Change;
+
+use crate::pool_status::PoolStatuses;
+use crate::write::{Write, Written};
+
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use queue::WriteQueue;
+
+type Labels = BTreeMap<String, String>;
+
+/// Something that the controller learns.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Services of all namespaces.
+    Service(Change<ServiceFacts>),
+    /// Pools of the own namespace.
+    Pool(Change<IPAddressPool>),
+    /// The labels of every namespace.
+    Namespace(Change<Labels>),
+}
+
+/// Something to tell the owner of a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tell {
+    /// The Service.
+    pub(crate) service: NamespacedName,
+    /// Its uid.
+    pub(crate) uid: String,
+    /// What.
+    pub(crate) event: ServiceEvent,
+}
+
+/// The state of the controller.
+#[derive(Debug)]
+pub(crate) struct State {
+    class: Option<String>,
+    /// The Services that concern us: those of our class that want an address, have one, or carry our note.
+    services: BTreeMap<NamespacedName, ServiceFacts>,
+    pools: BTreeMap<NamespacedName, IPAddressPool>,
+    namespaces: BTreeMap<NamespacedName, Labels>,
+    listed: Listed,
+    allocator: Allocator,
+    /// The configuration has changed since it was last read.
+    stale_config: bool,
+    /// What was wrong with the configuration when it was last read.
+    faults: Vec<Fault>,
+    adopted: bool,
+    dirty: BTreeSet<NamespacedName>,
+    /// Services that lack an address: tried again when one is released.
+    waiting: BTreeSet<NamespacedName>,
+    /// What each Service was told by its last decision: a complaint that lasts is told once.
+    told: BTreeMap<NamespacedName, Vec<ServiceEvent>>,
+    tells: Vec<Tell>,
+    writes: WriteQueue,
+}
+
+/// The kinds that were listed at least once.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Listed {
+    services: bool,
+    pools: bool,
+    namespaces: bool,
+}
+
+impl State {
+    /// Knows nothing yet. `class` is the load balancer class to serve; `None` serves Services without one.
+    pub(crate) fn new(class: Option<String>) -> Self {
+        Self {
+            class,
+            services: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+            listed: Listed::default(),
+            allocator: Allocator::new(),
+            stale_config: false,
+            faults: Vec::new(),
+            adopted: false,
+            dirty: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            told: BTreeMap::new(),
+            tells: Vec::new(),
+            writes: WriteQueue::default(),
+        }
+    }
+
+    /// Whether every kind was listed once.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.listed
+            == Listed {
+                services: true,
+                pools: true,
+                namespaces: true,
+            }
+    }
+
+    /// Learns something.
+    pub(crate) fn observe(&mut self, input: Input) {
+        match input {
+            Input::Service(Change::Apply(key, facts)) => self.observe_service(key, facts),
+            Input::Service(Change::Delete(key)) => self.forget(&key),
+            Input::Service(Change::Reset(all)) => {
+                self.listed.services = true;
+                let gone: Vec<_> = self
+                    .services
+                    .keys()
+                    .filter(|key| !all.contains_key(key))
+                    .cloned()
+                    .collect();
+                for key in &gone {
+                    self.forget(key);
+                }
+                for (key, facts) in all {
+                    self.observe_service(key, facts);
+                }
+            }
+            Input::Pool(change) => {
+                self.listed.pools |= matches!(change, Change::Reset(_));
+                // Its status is ours: an echo of it is no change of the configuration.
+                self.stale_config |= merge(&mut self.pools, change, |old, new| old.spec == new.spec);
+            }
+            Input::Namespace(change) => {
+                self.listed.namespaces |= matches!(change, Change::Reset(_));
+                self.stale_config |= merge(&mut self.namespaces, change, |old, new| old == new);
+            }
+        }
+    }
+
+    /// Learns what came of a write.
+    pub(crate) fn observe_written(&mut self, write: &Write, written: Written) {
+        let failed = if let Written::Failed(backoff) = &written {
+            Some(backoff.clone())
+        } else {
+            None
+        };
+        let again = failed.is_some();
+        self.writes.finished(
+            &write.service,
+            failed.filter(|_| self.services.contains_key(&write.service)),
+        );
+        match written {
+            Written::Done(facts) => {
+                tracing::info!(service = %write.service, ips = ?write.ingress, pool = write.pool, "address written");
+                // The watch may have told of the deletion while the write was under way.
+                if self.services.contains_key(&write.service) {
+                    self.observe_service(write.service.clone(), *facts);
+                }
+            }
+            Written::Outdated | Written::Failed(_) => {
+                // If nothing newer was seen yet, the watch will bring it and cause the next decision.
+                let newer = self
+                    .services
+                    .get(&write.service)
+                    .is_some_and(|known| known.resource_version != write.resource_version);
+                if newer || again {
+                    self.dirty.insert(write.service.clone());
+                }
+            }
+        }
+    }
+
+    /// Decides about everything that something new is known about. The decisions wait in the queue of writes and in
+    /// [`State::take_tells`].
+    pub(crate) fn decide(&mut self) {
+        if !self.is_complete() {
+            return;
+        }
+        if std::mem::take(&mut self.stale_config) {
+            self.read_config();
+        }
+        if self.allocator.pools().is_none() {
+            return;
+        }
+        if !std::mem::replace(&mut self.adopted, true) {
+            self.adopt();
+        }
+        // One at a time and not as one set: what one releases, another one gets in the same round.
+        while let Some(key) = self.dirty.pop_first() {
+            if let Some(facts) = self.services.get(&key).cloned() {
+                let outcome = service::converge(&mut self.allocator, &facts);
+                self.carry_out(&facts, outcome);
+            }
+        }
+    }
+
+    /// The next write, if one may start, and how it fared before: at most one is under way for each Service.
+    pub(crate) fn next_write(&mut self) -> Option<(Write, Backoff)> {
+        self.writes.start()
+    }
+
+    /// What is to be told since the last call.
+    pub(crate) fn take_tells(&mut self) -> Vec<Tell> {
+        std::mem::take(&mut self.tells)
+    }
+
+    /// How full each pool is.
+    pub(crate) fn pool_statuses(&self) -> PoolStatuses {
+        let pools = self.allocator.pools().into_iter().flat_map(Pools::iter);
+        pools
+            .filter_map(|pool| Some((pool.name.clone(), self.allocator.status(&pool.name)?)))
+            .collect()
+    }
+
+    fn observe_service(&mut self, key: NamespacedName, facts: ServiceFacts) {
+        let concerns_us = facts.has_class(self.class.as_deref())
+            && (facts.load_balancer
+                || facts.allocated_from().is_some()
+                || self.allocator.holding(&key).is_some());
+        if !concerns_us {
+            self.forget(&key);
+            return;
+        }
+        if self
+            .services
+            .get(&key)
+            .is_some_and(|known| is_older(&facts, known))
+        {
+            return; // the watch is behind what a write has returned
+        }
+        if self.services.get(&key) != Some(&facts) {
+            self.dirty.insert(key.clone());
+            self.services.insert(key, facts);
+        }
+    }
+
+    /// The Service is gone, or was never ours.
+    fn forget(&mut self, key: &NamespacedName) {
+        self.services.remove(key);
+        self.told.remove(key);
+        self.waiting.remove(key);
+        self.dirty.remove(key);
+        self.writes.forget(key);
+        if self.allocator.release(key) {
+            self.dirty.extend(self.waiting.iter().cloned());
+        }
+    }
+
+    /// Puts the configuration in force if it is valid; otherwise says once what is wrong, and keeps the last good one.
+    fn read_config(&mut self) {
+        let namespaces = self
+            .namespaces
+            .iter()
+            .map(|(key, labels)| (key.name.clone(), labels.clone()))
+            .collect();
+        match Pools::parse(self.pools.values(), &namespaces) {
+            Ok(pools) => {
+                self.faults.clear();
+                let count = pools.iter().count();
+                if self.allocator.set_pools(pools) {
+                    tracing::info!(pools = count, "configuration in force");
+                    self.dirty.extend(self.services.keys().cloned());
+                }
+            }
+            Err(faults) => {
+                for fault in faults.iter().filter(|fault| !self.faults.contains(fault)) {
+                    tracing::error!(object = %fault.object, kind = fault.kind, error = fault.message,
+                        "configuration not usable, the last good one stays in force");
+                }
+                self.faults = faults;
+            }
+        }
+    }
+
+    fn adopt(&mut self) {
+        let events = service::adopt(&mut self.allocator, self.services.values());
+        for (facts, events) in events {
+            let tell = |event| Tell {
+                service: facts.key.clone(),
+                uid: facts.uid.clone(),
+                event,
+            };
+            self.tells.extend(events.into_iter().map(tell));
+        }
+        let adopted = self
+            .services
+            .values()
+            .filter(|facts| self.allocator.holding(&facts.key).is_some())
+            .count();
+        tracing::info!(
+            services = self.services.len(),
+            adopted,
+            "existing addresses adopted"
+        );
+        self.dirty.extend(self.services.keys().cloned());
+    }
+
+    fn carry_out(&mut self, facts: &ServiceFacts, outcome: Outcome) {
+        let Outcome {
+            ingress,
+            pool,
+            write,
+            events,
+            freed,
+            waiting,
+        } = outcome;
+        let key = &facts.key;
+        if freed {
+            self.dirty
+                .extend(self.waiting.iter().filter(|other| *other != key).cloned());
+        }
+        if waiting {
+            self.waiting.insert(key.clone());
+        } else {
+            self.waiting.remove(key);
+        }
+        self.tell(facts, events);
+        if write {
+            self.writes.put(Write {
+                service: key.clone(),
+                resource_version: facts.resource_version.clone(),
+                ingress,
+                pool,
+                drop_deprecated_note: facts.deprecated_allocated_from(),
+            });
+        } else {
+            self.writes.cancel(key);
+        }
+    }
+
+    fn tell(&mut self, facts: &ServiceFacts, events: Vec<ServiceEvent>) {
+        let before = self.told.remove(&facts.key).unwrap_or_default();
+        for event in events.iter().filter(|event| !before.contains(event)) {
+            self.tells.push(Tell {
+                service: facts.key.clone(),
+                uid: facts.uid.clone(),
+                event: event.clone(),
+            });
+        }
+        if !events.is_empty() {
+            self.told.insert(facts.key.clone(), events);
+        }
+    }
+}
+
+/// Whether `facts` are of an earlier version of the object than `known`. Versions compare as numbers where they are
+/// numbers (Kubernetes guarantees it from 1.35 on, and etcd has always made it so); otherwise nothing is older.
+fn is_older(facts: &ServiceFacts, known: &ServiceFacts) -> bool {
+    let version = |facts: &ServiceFacts| facts.resource_version.parse::<u128>().ok();
+    facts.uid == known.uid
+        && version(facts)
+            .zip(version(known))
+            .is_some_and(|(new, old)| new < old)
+}
+
+/// Brings `known` in line with the change and tells whether that made a difference.
+fn merge<T>(
+    known: &mut BTreeMap<NamespacedName, T>,
+    change: Change<T>,
+    same: impl Fn(&T, &T) -> bool,
+) -> bool {
+    match change {
+        Change::Apply(key, new) => {
+            let equal = known.get(&key).is_some_and(|old| same(old, &new));
+            known.insert(key, new);
+            !equal
+        }
+        Change::Delete(key) => known.remove(&key).is_some(),
+        Change::Reset(all) => {
+            let equal = known.len() == all.len()
+                && known
+                    .iter()
+                    .zip(&all)
+                    .all(|((old_key, old), (key, new))| old_key == key && same(old, new));
+            *known = all;
+            !equal
+        }
+    }
+}

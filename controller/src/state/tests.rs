@@ -1,0 +1,311 @@
+//! Inputs in, writes and tells out: no API server.
+
+use metallb_api::names::event;
+use metallb_api::v1beta1::IPAddressPoolSpec;
+use metallb_core::facts::IpFamily;
+
+use super::*;
+
+fn key(name: &str) -> NamespacedName {
+    NamespacedName::new("shop", name)
+}
+
+/// A Service as the API server shows it: `ingress` is what its status says.
+fn service(name: &str, version: u32, ingress: &[&str]) -> ServiceFacts {
+    ServiceFacts {
+        key: key(name),
+        uid: format!("uid-{name}"),
+        resource_version: version.to_string(),
+        load_balancer: true,
+        cluster_ips: vec!["10.96.0.1".parse().unwrap()],
+        ip_families: vec![IpFamily::V4],
+        ingress: ingress.iter().map(|ip| ip.parse().unwrap()).collect(),
+        annotations: match ingress {
+            [] => Vec::new(),
+            _ => vec![("metallb.io/ip-allocated-from-pool".into(), "gold".into())],
+        },
+        ..ServiceFacts::default()
+    }
+}
+
+fn pool(addresses: &str) -> IPAddressPool {
+    let mut pool = IPAddressPool::new(
+        "gold",
+        IPAddressPoolSpec {
+            addresses: vec![addresses.into()],
+            ..Default::default()
+        },
+    );
+    pool.metadata.namespace = Some("metallb-system".into());
+    pool
+}
+
+fn all<F>(objects: impl IntoIterator<Item = (NamespacedName, F)>) -> Change<F> {
+    Change::Reset(objects.into_iter().collect())
+}
+
+/// A controller that has listed everything.
+fn started(pool_addresses: &str, services: Vec<ServiceFacts>) -> State {
+    let mut state = State::new(None);
+    state.observe(Input::Namespace(all([(
+        NamespacedName::new("", "shop"),
+        Labels::new(),
+    )])));
+    state.observe(Input::Pool(all([(
+        NamespacedName::new("metallb-system", "gold"),
+        pool(pool_addresses),
+    )])));
+    state.observe(Input::Service(all(services
+        .into_iter()
+        .map(|facts| (facts.key.clone(), facts)))));
+    state.decide();
+    state
+}
+
+/// The writes that may start now, as `name=addresses`.
+fn writes(state: &mut State) -> Vec<String> {
+    std::iter::from_fn(|| state.next_write())
+        .map(|(write, _)| {
+            let ips: Vec<_> = write.ingress.iter().map(ToString::to_string).collect();
+            format!("{}={}", write.service.name, ips.join(","))
+        })
+        .collect()
+}
+
+fn told(state: &mut State) -> Vec<(String, &'static str)> {
+    state
+        .take_tells()
+        .into_iter()
+        .map(|tell| (tell.service.name, tell.event.reason))
+        .collect()
+}
+
+fn apply(state: &mut State, facts: ServiceFacts) {
+    state.observe(Input::Service(Change::Apply(facts.key.clone(), facts)));
+    state.decide();
+}
+
+fn delete(state: &mut State, name: &str) {
+    state.observe(Input::Service(Change::Delete(key(name))));
+    state.decide();
+}
+
+/// The write of `name` that is under way, and `outcome` of it.
+fn finish(state: &mut State, name: &str, outcome: Written) {
+    let write = Write {
+        service: key(name),
+        resource_version: "1".into(),
+        ingress: vec![],
+        pool: None,
+        drop_deprecated_note: false,
+    };
+    state.observe_written(&write, outcome);
+    state.decide();
+}
+
+#[test]
+fn nothing_is_given_before_every_kind_was_listed() {
+    let mut state = State::new(None);
+    apply(&mut state, service("web", 1, &[]));
+    state.observe(Input::Pool(all([(
+        NamespacedName::new("metallb-system", "gold"),
+        pool("192.0.2.0/30"),
+    )])));
+    state.observe(Input::Namespace(all([])));
+    state.decide();
+    assert!(!state.is_complete());
+    assert_eq!(writes(&mut state), [""; 0]);
+    state.observe(Input::Service(all([(key("web"), service("web", 1, &[]))])));
+    state.decide();
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+}
+
+#[test]
+fn existing_addresses_are_adopted_before_the_first_new_one_is_given() {
+    // "a" comes first in every order, and would get .0 if it were served as it comes.
+    let mut state = started(
+        "192.0.2.0/30",
+        vec![service("a", 1, &[]), service("z", 1, &["192.0.2.0"])],
+    );
+    assert_eq!(writes(&mut state), ["a=192.0.2.1"]);
+    assert_eq!(told(&mut state), [("a".into(), event::IP_ALLOCATED)]);
+}
+
+#[test]
+fn of_two_services_with_one_address_the_older_keeps_it() {
+    let older = ServiceFacts {
+        created_s: 1,
+        ..service("z", 1, &["192.0.2.0"])
+    };
+    let newer = ServiceFacts {
+        created_s: 2,
+        ..service("a", 1, &["192.0.2.0"])
+    };
+    let mut state = started("192.0.2.0/30", vec![older, newer]);
+    assert_eq!(writes(&mut state), ["a=192.0.2.1"]);
+    assert_eq!(
+        told(&mut state),
+        [
+            ("a".into(), event::CLEAR_ASSIGNMENT),
+            ("a".into(), event::IP_ALLOCATED)
+        ]
+    );
+}
+
+#[test]
+fn a_restart_changes_nothing() {
+    let services = vec![service("a", 7, &["192.0.2.3"]), service("b", 8, &["192.0.2.0"])];
+    let mut state = started("192.0.2.0/30", services);
+    assert_eq!(writes(&mut state), [""; 0]);
+    assert_eq!(told(&mut state), []);
+}
+
+#[test]
+fn the_echo_of_a_write_causes_nothing() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+    finish(
+        &mut state,
+        "web",
+        Written::Done(Box::new(service("web", 5, &["192.0.2.0"]))),
+    );
+    apply(&mut state, service("web", 5, &["192.0.2.0"]));
+    assert_eq!(writes(&mut state), [""; 0]);
+}
+
+#[test]
+fn an_object_older_than_the_write_is_passed_over() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    writes(&mut state);
+    finish(
+        &mut state,
+        "web",
+        Written::Done(Box::new(service("web", 5, &["192.0.2.0"]))),
+    );
+    apply(&mut state, service("web", 4, &[]));
+    assert_eq!(writes(&mut state), [""; 0]);
+}
+
+#[test]
+fn a_write_that_failed_is_tried_again_and_longer_each_time() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+    let mut backoff = Backoff::default();
+    let first = backoff.failed();
+    finish(&mut state, "web", Written::Failed(backoff));
+    let (write, mut backoff) = state.next_write().unwrap();
+    assert_eq!(write.ingress, ["192.0.2.0".parse::<std::net::IpAddr>().unwrap()]);
+    backoff.failed();
+    assert!(
+        backoff.failed() > first,
+        "the third wait is at least twice the first"
+    );
+}
+
+#[test]
+fn a_write_on_an_outdated_object_waits_for_the_new_one() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    writes(&mut state);
+    finish(&mut state, "web", Written::Outdated);
+    assert_eq!(writes(&mut state), [""; 0], "nothing newer is known");
+    apply(&mut state, service("web", 2, &[]));
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+}
+
+#[test]
+fn an_object_that_changed_while_a_write_was_under_way_is_decided_again() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    writes(&mut state);
+    apply(&mut state, service("web", 2, &[]));
+    assert_eq!(writes(&mut state), [""; 0], "one write at a time");
+    finish(&mut state, "web", Written::Outdated);
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+}
+
+#[test]
+fn a_service_without_address_is_told_once_and_served_when_one_is_released() {
+    let mut state = started(
+        "192.0.2.8/32",
+        vec![service("a", 1, &["192.0.2.8"]), service("b", 1, &[])],
+    );
+    assert_eq!(told(&mut state), [("b".into(), event::ALLOCATION_FAILED)]);
+    apply(&mut state, service("b", 2, &[]));
+    assert_eq!(told(&mut state), []);
+    delete(&mut state, "a");
+    assert_eq!(writes(&mut state), ["b=192.0.2.8"]);
+    assert_eq!(told(&mut state), [("b".into(), event::IP_ALLOCATED)]);
+}
+
+#[test]
+fn a_deletion_missed_while_disconnected_releases_the_address() {
+    let mut state = started(
+        "192.0.2.8/32",
+        vec![service("a", 1, &["192.0.2.8"]), service("b", 1, &[])],
+    );
+    state.observe(Input::Service(all([(key("b"), service("b", 1, &[]))])));
+    state.decide();
+    assert_eq!(writes(&mut state), ["b=192.0.2.8"]);
+}
+
+#[test]
+fn a_pool_that_cannot_be_read_leaves_the_last_good_one_in_force() {
+    let mut state = started("192.0.2.0/30", vec![]);
+    state.observe(Input::Pool(Change::Apply(
+        NamespacedName::new("metallb-system", "gold"),
+        pool("192.0.2.0/33"),
+    )));
+    apply(&mut state, service("web", 1, &[]));
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+}
+
+#[test]
+fn a_pool_that_moves_takes_its_services_along() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &["192.0.2.0"])]);
+    state.observe(Input::Pool(Change::Apply(
+        NamespacedName::new("metallb-system", "gold"),
+        pool("198.51.100.0/30"),
+    )));
+    state.decide();
+    assert_eq!(writes(&mut state), ["web=198.51.100.0"]);
+}
+
+#[test]
+fn a_service_that_is_no_load_balancer_any_more_gives_its_address_back() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &["192.0.2.0"])]);
+    let plain = ServiceFacts {
+        load_balancer: false,
+        ..service("web", 2, &["192.0.2.0"])
+    };
+    apply(&mut state, plain);
+    assert_eq!(writes(&mut state), ["web="]);
+}
+
+#[test]
+fn services_for_others_are_left_alone() {
+    let other = ServiceFacts {
+        class: Some("example.org/other".into()),
+        ..service("web", 1, &["203.0.113.9"])
+    };
+    let plain = ServiceFacts {
+        load_balancer: false,
+        ..service("plain", 1, &[])
+    };
+    let mut state = started("192.0.2.0/30", vec![other, plain]);
+    assert_eq!(writes(&mut state), [""; 0]);
+    assert!(state.services.is_empty());
+}
+
+#[test]
+fn the_counters_follow_what_is_given() {
+    let mut state = started(
+        "192.0.2.0/30",
+        vec![service("a", 1, &["192.0.2.0"]), service("b", 1, &[])],
+    );
+    let counters = |state: &State| {
+        let status = &state.pool_statuses()["gold"];
+        (status.assigned_ipv4, status.available_ipv4)
+    };
+    assert_eq!(counters(&state), (2, 2));
+    delete(&mut state, "a");
+    assert_eq!(counters(&state), (1, 3));
+}

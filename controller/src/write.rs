@@ -1,0 +1,129 @@
+//! The controller's writes to Services. Owns the form of the patch and what its failure means.
+
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Client, Error};
+use metallb_api::NamespacedName;
+use metallb_api::names::{annotation, field_manager};
+use metallb_core::facts::ServiceFacts;
+use metallb_runtime::backoff::Backoff;
+use metallb_runtime::log::chain;
+use serde_json::{Value, json};
+
+/// What one Service's status and annotation should become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Write {
+    /// Which Service.
+    pub(crate) service: NamespacedName,
+    /// The version of the object that this was decided on. If the object has changed since, nothing is written.
+    pub(crate) resource_version: String,
+    /// `status.loadBalancer.ingress`.
+    pub(crate) ingress: Vec<IpAddr>,
+    /// The pool to note; `None` removes the note.
+    pub(crate) pool: Option<String>,
+    /// Remove the note that an early version of MetalLB left under the old prefix.
+    pub(crate) drop_deprecated_note: bool,
+}
+
+/// What came of a write.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// Done; the object as it is now.
+    Done(Box<ServiceFacts>),
+    /// The object has changed since, or is gone: the watch tells.
+    Outdated,
+    /// Not done. The wait before the next attempt is over; the next one may be longer.
+    Failed(Backoff),
+}
+
+/// Performs `write`, and on failure waits before it returns.
+///
+/// A merge patch and not server-side apply: an address that upstream's controller wrote with an update belongs to that
+/// field manager for ever, and an apply that leaves it out would not remove it.
+pub(crate) async fn perform(client: Client, write: Write, mut backoff: Backoff) -> (Write, Written) {
+    let api: Api<Service> = Api::namespaced(client, &write.service.namespace);
+    let parameters = PatchParams {
+        field_manager: Some(field_manager::CONTROLLER.into()),
+        ..PatchParams::default()
+    };
+    let outcome = match api
+        .patch_status(&write.service.name, &parameters, &Patch::Merge(patch(&write)))
+        .await
+    {
+        Ok(service) => Written::Done(Box::new(ServiceFacts::from(service))),
+        Err(Error::Api(status)) if status.is_conflict() || status.is_not_found() => Written::Outdated,
+        Err(error) => {
+            let wait = backoff.failed();
+            tracing::warn!(service = %write.service, error = chain(&error), "address not written, trying again");
+            tokio::time::sleep(wait).await;
+            Written::Failed(backoff)
+        }
+    };
+    (write, outcome)
+}
+
+fn patch(write: &Write) -> Value {
+    let ingress: Vec<Value> = write.ingress.iter().map(|ip| json!({ "ip": ip })).collect();
+    let mut annotations = json!({ annotation::IP_ALLOCATED_FROM_POOL: write.pool });
+    if write.drop_deprecated_note {
+        annotations[annotation::DEPRECATED_IP_ALLOCATED_FROM_POOL] = Value::Null;
+    }
+    json!({
+        "metadata": { "resourceVersion": write.resource_version, "annotations": annotations },
+        // In a merge patch, null removes: an empty list would leave `ingress: []` behind.
+        "status": { "loadBalancer": { "ingress": if ingress.is_empty() { Value::Null } else { ingress.into() } } },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(ingress: &[&str], pool: Option<&str>) -> Write {
+        Write {
+            service: NamespacedName::new("shop", "web"),
+            resource_version: "7".into(),
+            ingress: ingress.iter().map(|ip| ip.parse().unwrap()).collect(),
+            pool: pool.map(Into::into),
+            drop_deprecated_note: false,
+        }
+    }
+
+    #[test]
+    fn an_address_is_written_with_its_pool_and_the_version_it_was_decided_on() {
+        let expected = json!({
+            "metadata": {"resourceVersion": "7", "annotations": {"metallb.io/ip-allocated-from-pool": "gold"}},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}]}},
+        });
+        assert_eq!(
+            patch(&write(&["192.0.2.1", "2001:db8::1"], Some("gold"))),
+            expected
+        );
+    }
+
+    #[test]
+    fn taking_an_address_back_removes_both() {
+        let patch = patch(&write(&[], None));
+        assert_eq!(patch["status"]["loadBalancer"]["ingress"], Value::Null);
+        assert_eq!(
+            patch["metadata"]["annotations"],
+            json!({"metallb.io/ip-allocated-from-pool": null})
+        );
+    }
+
+    #[test]
+    fn the_note_under_the_old_prefix_is_removed_on_request() {
+        let patch = patch(&Write {
+            drop_deprecated_note: true,
+            ..write(&[], None)
+        });
+        let annotations = patch["metadata"]["annotations"].as_object().unwrap();
+        assert_eq!(
+            annotations["metallb.universe.tf/ip-allocated-from-pool"],
+            Value::Null
+        );
+        assert_eq!(annotations.len(), 2);
+    }
+}
