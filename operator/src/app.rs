@@ -1,10 +1,13 @@
 //! The wiring of the process: which watches start a reconciliation, and what is done with its outcome.
 
+use std::fmt::Debug;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use futures::{StreamExt, pin_mut};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -12,8 +15,10 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::utils::Backoff as StreamBackoff;
-use kube::{Api, Client, ResourceExt};
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource, ResourceExt};
 use metallb_api::names;
 use metallb_api::v1beta1::MetalLB;
 use metallb_runtime::admin::{self, Health};
@@ -61,7 +66,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         args.pod_name.clone(),
         &mut tasks,
     );
-    tasks.spawn("health", admin::serve(args.health_address(), health.clone()));
+    tasks.spawn("health", admin::serve(health_address(args.port), health.clone()));
     let operator = Arc::new(Operator {
         context: Context {
             client: client.clone(),
@@ -75,6 +80,18 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let controller = watches(&client, &settings.namespace);
     tasks.spawn("reconcile", operator.run(controller));
     tasks.run(shutdown).await
+}
+
+/// Where the health endpoints listen: on every address, because the kubelet asks the pod's, of whatever family it is.
+fn health_address(port: u16) -> SocketAddr {
+    // A socket of IPv6 serves IPv4 too. A kernel that was booted without IPv6 has none.
+    let ipv6 = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+    let any = if ipv6 {
+        Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        Ipv4Addr::UNSPECIFIED.into()
+    };
+    SocketAddr::new(any, port)
 }
 
 /// Declares the process ready once the API server lets it list what it works on: it is there, knows the kind, and the
@@ -95,31 +112,41 @@ async fn ready(client: Client, namespace: String, health: Health) -> anyhow::Res
     std::future::pending().await
 }
 
-/// Watches every MetalLB and everything that was made for one. Metadata only: a cluster's worth of other people's
+/// Watches every MetalLB and everything that is made for the one. Metadata only: a cluster's worth of other people's
 /// objects never enters this process, and neither does the content of ours.
 fn watches(client: &Client, namespace: &str) -> Controller<Trigger> {
     let managed = || watch::config().labels(&metallb::managed());
     // By name, because that is the only Secret that the operator is allowed to see.
     let memberlist = watch::config().fields(&format!("metadata.name={}", names::object::MEMBERLIST_SECRET));
-    Controller::new(
+    let all = Controller::new(
         Api::<Trigger>::namespaced(client.clone(), namespace),
         watch::config(),
     )
     // There is one MetalLB. The limit keeps a namespace full of misnamed ones from becoming a burst of requests.
     .with_config(Config::default().concurrency(1))
     // The library's own waits up to 30 s: too long for a deleted DaemonSet after an outage of the API server.
-    .trigger_backoff(WatchBackoff::default())
-    .owns(
-        Api::<Deployment>::namespaced(client.clone(), namespace),
-        managed(),
-    )
-    .owns(Api::<DaemonSet>::namespaced(client.clone(), namespace), managed())
-    .owns(Api::<ConfigMap>::namespaced(client.clone(), namespace), managed())
-    .owns(
-        Api::<ServiceAccount>::namespaced(client.clone(), namespace),
-        managed(),
-    )
-    .owns(Api::<Secret>::namespaced(client.clone(), namespace), memberlist)
+    .trigger_backoff(WatchBackoff::default());
+    let all = watch_made::<Deployment>(all, client, namespace, managed());
+    let all = watch_made::<DaemonSet>(all, client, namespace, managed());
+    let all = watch_made::<ConfigMap>(all, client, namespace, managed());
+    let all = watch_made::<ServiceAccount>(all, client, namespace, managed());
+    watch_made::<Secret>(all, client, namespace, memberlist)
+}
+
+/// Adds a watch of objects of kind `K`. Whatever happens to one starts a reconciliation of the one MetalLB that is acted
+/// upon, also the loss of its owner reference, after which it could not be told whose it is.
+fn watch_made<K>(
+    all: Controller<Trigger>,
+    client: &Client,
+    namespace: &str,
+    config: watcher::Config,
+) -> Controller<Trigger>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
+{
+    let metallb = ObjectRef::<Trigger>::new(names::object::METALLB).within(namespace);
+    let api = Api::<PartialObjectMeta<K>>::namespaced(client.clone(), namespace);
+    all.watches(api, config, move |_| [metallb.clone()])
 }
 
 /// The wait between attempts at a broken watch, as the library wants it.
@@ -164,7 +191,7 @@ impl Operator {
         while let Some(result) = results.next().await {
             match result {
                 Ok(_) | Err(ControllerError::ReconcilerFailed(..)) => {}
-                // What a deleted MetalLB owned is being deleted as well.
+                // There is none, and something with our label is touched: what a deleted one owned goes as well.
                 Err(error @ ControllerError::ObjectNotFound(_)) => tracing::debug!(error = explain(&error)),
                 // Retried by the watch itself.
                 Err(error) => tracing::warn!(error = explain(&error), "watch failed"),

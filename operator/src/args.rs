@@ -1,7 +1,5 @@
 //! The command line and the environment of the operator. Owns their names, defaults and checks; reads nothing else.
 
-use std::net::{Ipv6Addr, SocketAddr};
-
 use clap::{ArgAction, Parser};
 use metallb_api::names;
 use metallb_runtime::log::LogLevel;
@@ -110,12 +108,7 @@ impl Args {
         })
     }
 
-    /// Where the health endpoints listen: on every address, because the kubelet asks the pod's.
-    pub fn health_address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))
-    }
-
-    /// The accepted flags of [`Compatible`] that were given, for one log line.
+    /// The flags that were given and are only accepted for compatibility, for one log line.
     pub fn without_effect(&self) -> Vec<&'static str> {
         let Compatible {
             enable_leader_election,

@@ -65,6 +65,8 @@ pub fn explain(error: &(dyn std::error::Error + 'static)) -> String {
         _ => error.to_string(),
     };
     match error.source() {
+        // Some libraries repeat their cause in their own words around it.
+        Some(source) if text.contains(&source.to_string()) => explain(source),
         Some(source) => format!("{text}: {}", explain(source)),
         None => text,
     }

@@ -15,9 +15,10 @@ const APPS: &str = "apps";
 const DISCOVERY: &str = "discovery.k8s.io";
 const METALLB: &str = metallb_api::names::GROUP;
 
-const WATCH: &[&str] = &["get", "list", "watch"];
+const WATCH: &[&str] = &["list", "watch"];
 const PUBLISH: &[&str] = &["create", "patch"];
-const OWN: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
+/// Server-side apply of an object that is not there yet needs `create` besides `patch`.
+const OWN: &[&str] = &["create", "delete", "list", "patch", "watch"];
 
 /// The controller, in all namespaces.
 pub(super) const CONTROLLER_EVERYWHERE: &[Rule] = &[
@@ -73,7 +74,7 @@ pub(super) const CONTROLLER_AT_HOME: &[Rule] = &[
 pub(super) const SPEAKER_EVERYWHERE: &[Rule] = &[
     Rule {
         group: CORE,
-        resources: &["services", "nodes", "namespaces"],
+        resources: &["services", "nodes"],
         names: &[],
         verbs: WATCH,
         reason: "what there is to announce, and which nodes may do it",
@@ -118,7 +119,7 @@ pub(super) const OPERATOR_AT_HOME: &[Rule] = &[
         group: METALLB,
         resources: &["metallbs"],
         names: &[],
-        verbs: WATCH,
+        verbs: &["get", "list", "watch"],
         reason: "the resource it acts on",
     },
     Rule {

@@ -14,8 +14,12 @@ use kube::{Client, Resource, ResourceExt};
 use metallb_api::names;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::build::{Applied, Prepared, Resources};
+
+/// The HTTP status of an object that cannot be.
+const INVALID: u16 = 422;
 
 /// Writing failed. What was applied before stays; the whole step is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +74,45 @@ impl Target<'_> {
             speaker_account: self.apply_one(&speaker_account).await?,
             memberlist: self.apply_one(&memberlist).await?,
             exclude_l2: self.apply_one(&exclude_l2).await?,
-            controller: self.apply_one(&controller).await?,
+            controller: self.apply_controller(&controller).await?,
             speaker: self.apply_one(&speaker).await?,
             state: PhantomData,
         };
         self.prune(&applied).await?;
         Ok(applied)
+    }
+
+    /// A Deployment whose strategy was another one still has that one's settings, filled in by the API server, and is
+    /// refused with ours. Nobody owns them, so that only a patch that names them removes them.
+    async fn apply_controller(&self, wanted: &Deployment) -> Result<Deployment, Error> {
+        let refused = match self.apply_one(wanted).await {
+            Err(Error::Apply {
+                source: kube::Error::Api(status),
+                ..
+            }) if status.code == INVALID => status,
+            other => return other,
+        };
+        let name = wanted.name_any();
+        tracing::info!(
+            name,
+            refused = refused.message,
+            "resetting the strategy of the Deployment"
+        );
+        let strategy = wanted.spec.as_ref().and_then(|spec| spec.strategy.as_ref());
+        let type_ = strategy.and_then(|strategy| strategy.type_.as_deref());
+        let patch = json!({ "spec": { "strategy": { "type": type_, "rollingUpdate": null } } });
+        let params = PatchParams {
+            field_manager: Some(names::field_manager::OPERATOR.to_owned()),
+            ..PatchParams::default()
+        };
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), self.namespace);
+        let reset = api.patch(&name, &params, &Patch::Merge(patch)).await;
+        reset.map_err(|source| Error::Apply {
+            kind: <Deployment as Kind>::KIND,
+            name,
+            source,
+        })?;
+        self.apply_one(wanted).await
     }
 
     async fn apply_one<K>(&self, wanted: &K) -> Result<K, Error>

@@ -196,7 +196,7 @@ fn without_nodes(daemon_set: &DaemonSet) -> Option<String> {
         .map_or(0, |status| status.desired_number_scheduled);
     (wanted == 0).then(|| {
         format!(
-            "DaemonSet {}: no node matches, so no address is announced",
+            "DaemonSet {}: no node may run it (node selector, taints), so no address is announced",
             names::object::SPEAKER
         )
     })

@@ -138,7 +138,7 @@ fn available_means_that_every_pod_is_up_to_date_and_ready() {
             deployment(2, CONTROLLER_DONE),
             daemon_set(2, [0, 0, 0, 0]),
             State::Available {
-                note: "DaemonSet speaker: no node matches, so no address is announced".into(),
+                note: "DaemonSet speaker: no node may run it (node selector, taints), so no address is announced".into(),
             },
         ),
     ];
