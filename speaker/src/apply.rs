@@ -65,7 +65,7 @@ impl Hands {
                 EventKind::Normal
             };
             if warning {
-                tracing::warn!(%service, reason, message, "told");
+                tracing::warn!(%service, reason, note = message, "told");
             }
             self.recorder.publish(events::Note {
                 regarding,

@@ -73,14 +73,17 @@ pub(crate) fn spawn_all(tasks: &mut Tasks, sources: Sources, inputs: Sender<Inpu
 }
 
 /// Whom a pool serves is the controller's business, so the namespaces are not needed.
+#[expect(clippy::needless_pass_by_value, reason = "watches hand over what they read")]
 fn pool(object: v1beta1::IPAddressPool) -> Result<Pool, String> {
     Pool::parse(&object, &BTreeMap::new()).map_err(|error| error.to_string())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "watches hand over what they read")]
 fn l2_advertisement(object: v1beta1::L2Advertisement) -> Result<L2Advertisement, String> {
     L2Advertisement::parse(&object).map_err(|error| error.to_string())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "watches hand over what they read")]
 fn bgp_advertisement(object: v1beta1::BGPAdvertisement) -> Result<BgpAdvertisement, String> {
     BgpAdvertisement::parse(&object).map_err(|error| error.to_string())
 }

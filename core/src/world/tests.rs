@@ -5,6 +5,7 @@ mod scene;
 
 use metallb_api::names::event;
 
+use super::{Change, Input, Own, World};
 use crate::facts::TrafficPolicy;
 use crate::layer2::{Interfaces, Reason};
 use crate::plan::{Decision, Plan};
@@ -275,6 +276,47 @@ fn sharers_of_any_address_are_on_one_node() {
 }
 
 #[test]
+fn sharers_are_announced_by_the_node_that_can_serve_most_of_them() {
+    let mut scene = Scene::well();
+    scene.serve("other", &["192.0.2.1"]);
+    for (service, endpoints) in [("web", ["node1", "node3"]), ("other", ["node1", "node2"])] {
+        scene.claim(service).traffic = TrafficPolicy::Local;
+        scene.serve_on(service, &endpoints);
+    }
+    assert_eq!(verdict(&scene.plan_on("node1", "web")), "announce");
+    assert_eq!(verdict(&scene.plan_on("node1", "other")), "announce");
+}
+
+#[test]
+fn a_sharer_that_is_left_alone_is_planned_anew() {
+    let mut scene = Scene::well();
+    scene.serve("dual", &["192.0.2.3", "2001:db8::2"]);
+    scene.serve("six", &["2001:db8::2"]);
+    let mut world = scene.world("node1");
+    let plan = world.take_plans().remove(&Scene::key("six")).flatten().unwrap();
+    assert_eq!(verdict(&plan), "notOwner");
+    world.observe(Input::Service(Change::Delete(Scene::key("dual"))));
+    let plan = world.take_plans().remove(&Scene::key("six")).flatten().unwrap();
+    assert_eq!(verdict(&plan), "announce");
+}
+
+#[test]
+fn endpoints_that_change_their_service_no_longer_count_for_the_old_one() {
+    let mut scene = Scene::well();
+    let mut world = scene.world("node3");
+    world.take_plans();
+    scene
+        .slices
+        .values_mut()
+        .for_each(|slice| slice.service = Some("other".into()));
+    for input in scene.single_inputs() {
+        world.observe(input);
+    }
+    let plan = world.take_plans().remove(&Scene::key("web")).flatten().unwrap();
+    assert_eq!(verdict(&plan), "noEndpoints");
+}
+
+#[test]
 fn an_address_that_left_its_pool_is_announced_until_the_controller_moves_it() {
     let orphan = |change: Twist| {
         let mut scene = Scene::well();
@@ -423,8 +465,6 @@ fn each_node_is_explained() {
 
 #[test]
 fn a_broken_advertisement_is_reported_and_what_it_said_stays_in_force() {
-    use super::{Change, Input};
-
     let scene = Scene::well();
     let mut world = scene.world("node3");
     world.take_plans();
@@ -441,8 +481,6 @@ fn a_broken_advertisement_is_reported_and_what_it_said_stays_in_force() {
 
 #[test]
 fn nothing_is_complete_until_every_kind_was_listed() {
-    use super::{Own, World};
-
     let mut world = World::new(Own::default());
     let inputs = Scene::well().inputs();
     assert_eq!(world.missing().len(), inputs.len());

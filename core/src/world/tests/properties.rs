@@ -118,6 +118,13 @@ fn plans(scene: &Scene, node: &str) -> BTreeMap<NamespacedName, Option<Plan>> {
     scene.world(node).take_plans()
 }
 
+fn present(plans: BTreeMap<NamespacedName, Option<Plan>>) -> BTreeMap<NamespacedName, Plan> {
+    plans
+        .into_iter()
+        .filter_map(|(service, plan)| Some((service, plan?)))
+        .collect()
+}
+
 fn keep(known: &mut BTreeMap<NamespacedName, Plan>, world: &mut World) {
     for (service, plan) in world.take_plans() {
         match plan {
@@ -179,6 +186,27 @@ proptest! {
     }
 
     #[test]
+    fn services_that_come_and_go_one_by_one_give_the_same_plans(
+        before in scene(),
+        after in scene(),
+        pace in 1_usize..3,
+    ) {
+        // The same cluster with other Services.
+        let scene = Scene { claims: after.claims, slices: after.slices, ..before.clone() };
+        let mut world = before.world("node1");
+        let mut known = BTreeMap::new();
+        keep(&mut known, &mut world);
+        for (step, input) in before.steps_to(&scene).into_iter().enumerate() {
+            world.observe(input);
+            if step % pace == 0 {
+                keep(&mut known, &mut world);
+            }
+        }
+        keep(&mut known, &mut world);
+        prop_assert_eq!(known, present(plans(&scene, "node1")));
+    }
+
+    #[test]
     fn facts_in_any_order_and_pace_give_the_same_plans(
         (scene, order) in scene().prop_flat_map(|scene| {
             let singles = scene.single_inputs().len();
@@ -187,8 +215,7 @@ proptest! {
         pace in 1_usize..4,
         earlier in scene(),
     ) {
-        let expected: BTreeMap<_, _> =
-            plans(&scene, "node1").into_iter().filter_map(|(service, plan)| Some((service, plan?))).collect();
+        let expected = present(plans(&scene, "node1"));
 
         // One object after the other, planning in between.
         let mut world = scene.blank("node1");

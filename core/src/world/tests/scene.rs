@@ -156,6 +156,16 @@ impl Scene {
         inputs
     }
 
+    /// The changes of single Services and EndpointSlices that lead to another scene.
+    pub(super) fn steps_to(&self, other: &Self) -> Vec<Input> {
+        let mut steps = Vec::new();
+        steps.extend(gone(&self.slices, &other.slices).map(Input::Endpoints));
+        steps.extend(single("shop", &other.claims).map(Input::Service));
+        steps.extend(gone(&self.claims, &other.claims).map(Input::Service));
+        steps.extend(single("shop", &other.slices).map(Input::Endpoints));
+        steps
+    }
+
     /// What the speaker on `node` knows.
     pub(super) fn world(&self, node: &str) -> World {
         let mut world = self.blank(node);
@@ -208,4 +218,13 @@ fn single<'a, F: Clone>(
     facts
         .iter()
         .map(move |(name, facts)| Change::Apply(NamespacedName::new(namespace, name), facts.clone()))
+}
+
+/// Those that the other has not.
+fn gone<'a, F>(
+    ours: &'a BTreeMap<String, F>,
+    other: &'a BTreeMap<String, F>,
+) -> impl Iterator<Item = Change<F>> + use<'a, F> {
+    let names = ours.keys().filter(|name| !other.contains_key(*name));
+    names.map(|name| Change::Delete(NamespacedName::new("shop", name)))
 }
