@@ -170,6 +170,8 @@ pub mod object {
     pub const OPERATOR: &str = "metallb-operator-controller-manager";
     /// ServiceAccount and Role of the operator.
     pub const OPERATOR_ACCOUNT: &str = "metallb-operator";
+    /// SecurityContextConstraints of the speakers on OpenShift, and the Role that uses them.
+    pub const SPEAKER_SCC: &str = "metallb-speaker";
     /// Secret with the key that the speakers share.
     pub const MEMBERLIST_SECRET: &str = "metallb-memberlist";
     /// Key inside [`MEMBERLIST_SECRET`], and name of the file it is mounted as.

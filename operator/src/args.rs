@@ -22,7 +22,7 @@ pub struct Args {
     pub log_level: LogLevel,
 
     /// Name of this pod, shown as the source of Events
-    #[arg(long, env = "HOSTNAME", default_value = "metallb-operator")]
+    #[arg(long, env = "HOSTNAME", default_value = names::event::OPERATOR)]
     pub pod_name: String,
 
     // The names of the environment variables are those that existing installations set.

@@ -2,15 +2,12 @@
 //! operator run under the ones that every pod gets.
 
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding};
-use metallb_api::names::object;
+use metallb_api::names::object::{self, SPEAKER_SCC as SCC};
 use serde_json::{Value, json};
 
 use super::rbac::{namespaced, role_ref, subject};
 use super::yaml::Documents;
 use super::{GENERATED, Options};
-
-/// The constraints, and the role that uses them. Cluster-scoped and known to operators of clusters by this name.
-const SCC: &str = "metallb-speaker";
 
 /// The constraints and who may use them.
 pub(super) fn scc(options: &Options) -> String {

@@ -160,7 +160,8 @@ fn gave_up(condition: &DeploymentCondition) -> bool {
     } = condition;
     match (type_.as_str(), status.as_str()) {
         ("ReplicaFailure", "True") => true,
-        ("Progressing", "False") => reason.as_deref() == Some("ProgressDeadlineExceeded"),
+        // Deployments use the same word as we do.
+        (condition::PROGRESSING, "False") => reason.as_deref() == Some("ProgressDeadlineExceeded"),
         _ => false,
     }
 }
