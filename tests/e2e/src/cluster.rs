@@ -112,12 +112,7 @@ pub async fn down(layout: &Layout, force: bool) -> Result<()> {
 /// # Errors
 /// If none is running, or it does not work; the text says what is wrong.
 pub async fn status(layout: &Layout) -> Result<String> {
-    let Some(record) = Record::read()? else {
-        bail!("no cluster is running; start one with: make cluster-up")
-    };
-    if record.checkout != layout.checkout() {
-        bail!("{}", foreign(&record.checkout));
-    }
+    let record = running(layout)?;
     health::check(&record)
         .await
         .context("the cluster does not work")?;
@@ -135,9 +130,9 @@ pub async fn status(layout: &Layout) -> Result<String> {
 ///
 /// # Errors
 /// If no cluster is running or a node does not take an image.
-pub async fn load(archives: &[PathBuf]) -> Result<()> {
+pub async fn load(layout: &Layout, archives: &[PathBuf]) -> Result<()> {
     let progress = Progress::start();
-    let record = running()?;
+    let record = running(layout)?;
     let entries: Vec<_> = record
         .all_nodes()?
         .iter()
@@ -152,12 +147,16 @@ pub async fn load(archives: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// The cluster that is running.
+/// The running cluster of this checkout.
 ///
 /// # Errors
-/// If there is none.
-pub fn running() -> Result<Record> {
-    Record::read()?.ok_or_else(|| anyhow!("no cluster is running; start one with: make cluster-up"))
+/// If there is none, or that of another checkout.
+pub fn running(layout: &Layout) -> Result<Record> {
+    match Record::read()? {
+        None => bail!("no cluster is running; start one with: make cluster-up"),
+        Some(record) if record.checkout != layout.checkout() => bail!("{}", foreign(&record.checkout)),
+        Some(record) => Ok(record),
+    }
 }
 
 async fn bring_up(wanted: &Wanted, lock: &Lock, progress: &Progress) -> Result<()> {

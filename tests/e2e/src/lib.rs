@@ -1,12 +1,19 @@
 //! A real Kubernetes cluster in network namespaces, and what the tests that run on it share.
 //!
 //! ```text
-//! bin/cluster ──► cluster   up, down, load: knows nothing of MetalLB
-//! tests/*.rs  ──► harness   the cluster under test, namespaces of a test, fixtures
-//!                 lab       what only our own cluster has: the client's namespace, cables to pull
-//!                 wait      conditions instead of sleeps
+//! bin/cluster ──► cluster      up, down, load: one cluster per machine, knows nothing of MetalLB
+//! tests/*.rs  ──► kubernetes   whatever cluster $KUBECONFIG names: objects, namespaces of a test, what to show on failure
+//!                 fixtures     pools, advertisements, Services and web servers
+//!                 lab          what only our own cluster has: a client on the same segment, cables to pull
+//!                 wait         conditions instead of sleeps
 //! ```
+//!
+//! A test that needs only Kubernetes takes a [`kubernetes::Cluster`] and runs anywhere; one that looks at the wire also
+//! takes a [`lab::Lab`], and is skipped with a reason where there is none (in CI that is an error).
 
 pub mod cluster;
 pub mod command;
+pub mod fixtures;
+pub mod kubernetes;
+pub mod lab;
 pub mod wait;

@@ -99,7 +99,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Launch(launch) => launch.run(),
         Verb::NodeInit(init) => init.run(),
         Verb::Exec { machine, command } => {
-            let entry = Entry::named(&cluster::running()?, &machine)?;
+            let entry = Entry::named(&cluster::running(&layout)?, &machine)?;
             Err(entry.command(command).into_std().exec()).context("cannot run nsenter")
         }
         Verb::Packages => {
@@ -131,7 +131,7 @@ async fn run_async(layout: Layout, verb: Verb) -> Result<()> {
             .await
         }
         Verb::Down { force } => cluster::down(&layout, force).await,
-        Verb::Load { archives } => cluster::load(&archives).await,
+        Verb::Load { archives } => cluster::load(&layout, &archives).await,
         Verb::Status => {
             println!("{}", cluster::status(&layout).await?);
             Ok(())

@@ -18,8 +18,7 @@ use crate::command;
 /// A program, the Debian package it is in, and what it is for.
 struct Tool(&'static str, &'static str, &'static str);
 
-const TOOLS: [Tool; 13] = [
-    Tool("go", "golang-go", "builds Kubernetes and containerd"),
+const TOOLS: [Tool; 12] = [
     Tool("ip", "iproute2", "makes the network"),
     Tool("nsenter", "util-linux", "enters nodes"),
     Tool("unshare", "util-linux", "tests what the kernel can do"),
@@ -37,6 +36,9 @@ const TOOLS: [Tool; 13] = [
     Tool("ndisc6", "ndisc6", "NDP probes of the tests"),
     Tool("tcpdump", "tcpdump", "packet captures of the tests"),
 ];
+
+/// Older ones do not fetch the version that `go.mod` asks for.
+const GO_MINOR: u32 = 21;
 
 const PLUGIN_PACKAGE: &str = "containernetworking-plugins";
 /// Where distributions and upstream's own archives put CNI plugins.
@@ -81,6 +83,7 @@ pub struct Found {
 /// With a list of all that is missing and how to get it.
 pub async fn check(layout: &Layout, nodes: &[Node]) -> Result<Found> {
     let mut missing = tools(|program| on_path(program).is_some());
+    missing.extend(go(command::run("go", ["env", "GOVERSION"]).await.ok().as_deref()));
     let plugins = PLUGIN_DIRECTORIES
         .into_iter()
         .find(|directory| has_plugins(Path::new(directory)));
@@ -140,6 +143,24 @@ fn tools(present: impl Fn(&str) -> bool) -> Vec<Missing> {
             package: Some(package),
         })
         .collect()
+}
+
+/// Distributions package a Go that is too old: no package is named.
+fn go(version: Option<&str>) -> Option<Missing> {
+    let minor = |text: &str| {
+        text.trim()
+            .strip_prefix("go1.")?
+            .split(['.', 'r', 'b'])
+            .next()?
+            .parse::<u32>()
+            .ok()
+    };
+    if version.and_then(minor).is_some_and(|minor| minor >= GO_MINOR) {
+        return None;
+    }
+    let found = version.map_or("none on PATH", str::trim);
+    let what = format!("Go 1.{GO_MINOR} or later (builds Kubernetes and containerd), found: {found}");
+    Some(Missing::plain(format!("{what}; see https://go.dev/doc/install")))
 }
 
 fn advice(missing: &[Missing]) -> String {
@@ -292,6 +313,19 @@ mod tests {
     #[test]
     fn no_package_is_offered_for_what_none_brings() {
         assert!(!advice(&[Missing::plain("port 6443")]).contains("make deps"));
+    }
+
+    #[test]
+    fn go_must_be_able_to_fetch_the_version_it_needs() {
+        for (version, enough) in [
+            (Some("go1.26.8\n"), true),
+            (Some("go1.21rc2"), true),
+            (Some("go1.19.8"), false),
+            (Some("devel"), false),
+            (None, false),
+        ] {
+            assert_eq!(go(version).is_none(), enough, "{version:?}");
+        }
     }
 
     #[test]

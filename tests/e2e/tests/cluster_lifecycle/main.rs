@@ -194,7 +194,10 @@ fn a_missing_program_is_named_with_the_command_that_installs_it() {
     let checkout = Checkout::new("missing");
     let directory = checkout.path().join("bin");
     fs::create_dir_all(&directory).unwrap();
-    for program in prerequisites::programs().filter(|program| *program != "runc") {
+    for program in prerequisites::programs()
+        .chain(["go"])
+        .filter(|program| *program != "runc")
+    {
         symlink(which(program), directory.join(program)).unwrap();
     }
     let before = Machine::look();

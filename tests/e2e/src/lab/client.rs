@@ -1,0 +1,227 @@
+//! A machine on the segment that is no node: what it sees is what users see.
+//!
+//! Owns: requests and probes from the namespace `client`.
+//! Never: has routes of its own: an address is reached if somebody on the segment answers for it.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStderr};
+
+use crate::cluster::address::INTERFACE;
+use crate::cluster::node::Entry;
+
+/// tcpdump opens its socket within milliseconds.
+const CAPTURE_START_LIMIT: Duration = Duration::from_secs(10);
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Client {
+    entry: Entry,
+}
+
+impl Client {
+    pub(super) fn new(entry: Entry) -> Self {
+        Self { entry }
+    }
+
+    /// The body that a web server answers with.
+    ///
+    /// # Errors
+    /// If it cannot be reached within three seconds, or answers with an error.
+    pub async fn http_get(&self, address: IpAddr, port: u16, path: &str) -> Result<String> {
+        let url = format!("http://{}{path}", SocketAddr::new(address, port));
+        let words = [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--globoff",
+            "--noproxy",
+            "*",
+            "--max-time",
+            "3",
+            &url,
+        ];
+        self.entry.run(words).await
+    }
+
+    /// The hardware addresses that answer an ARP request: none, one, or several if nodes disagree.
+    ///
+    /// # Errors
+    /// If the probe cannot be sent.
+    pub async fn arp(&self, address: Ipv4Addr) -> Result<BTreeSet<String>> {
+        // -r prints hardware addresses only; no answer is exit code 1.
+        let address = address.to_string();
+        self.probe(&["arping", "-r", "-c", "1", "-w", "1", "-i", INTERFACE, &address])
+            .await
+    }
+
+    /// The hardware addresses that answer a neighbor solicitation: none, one, or several if nodes disagree.
+    ///
+    /// # Errors
+    /// If the probe cannot be sent.
+    pub async fn ndp(&self, address: Ipv6Addr) -> Result<BTreeSet<String>> {
+        // -q prints hardware addresses only, -m waits for more than one; no answer is exit code 2.
+        let address = address.to_string();
+        self.probe(&["ndisc6", "-q", "-m", "-r", "1", "-w", "1000", &address, INTERFACE])
+            .await
+    }
+
+    /// [`Client::arp`] or [`Client::ndp`].
+    ///
+    /// # Errors
+    /// As theirs.
+    pub async fn who_has(&self, address: IpAddr) -> Result<BTreeSet<String>> {
+        match address {
+            IpAddr::V4(address) => self.arp(address).await,
+            IpAddr::V6(address) => self.ndp(address).await,
+        }
+    }
+
+    /// Forgets who has which address.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub async fn flush_neighbours(&self) -> Result<()> {
+        self.entry
+            .run(["ip", "neighbour", "flush", "dev", INTERFACE])
+            .await
+            .map(drop)
+    }
+
+    /// Starts to record packets that match a filter of tcpdump.
+    ///
+    /// # Errors
+    /// If the filter is wrong.
+    pub async fn capture(&self, filter: &str) -> Result<Capture> {
+        let words = [
+            "tcpdump",
+            "-i",
+            INTERFACE,
+            "-n",
+            "-e",
+            "-l",
+            "-U",
+            "--immediate-mode",
+            filter,
+        ];
+        let mut command = self.entry.command(words);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().context("cannot start tcpdump")?;
+        let stderr = child
+            .stderr
+            .take()
+            .ok_or_else(|| anyhow!("tcpdump without standard error"))?;
+        let stderr = tokio::time::timeout(CAPTURE_START_LIMIT, listening(stderr)).await??;
+        Ok(Capture {
+            child,
+            _stderr: stderr,
+        })
+    }
+
+    /// Runs any other command on the client.
+    ///
+    /// # Errors
+    /// As [`command::run`](crate::command::run).
+    pub async fn run<const N: usize>(&self, words: [&str; N]) -> Result<String> {
+        self.entry.run(words).await
+    }
+
+    async fn probe(&self, words: &[&str]) -> Result<BTreeSet<String>> {
+        let output = self
+            .entry
+            .command(words)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let found: BTreeSet<_> = said.lines().filter_map(hardware_address).collect();
+        match output.status.code() {
+            Some(0..=2) => Ok(found),
+            _ => Err(anyhow!(
+                "`{}`: {}: {}",
+                words.join(" "),
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            )),
+        }
+    }
+}
+
+/// A recording in progress. Dropping it ends it.
+#[derive(Debug)]
+pub struct Capture {
+    child: Child,
+    /// Kept open: tcpdump would end at its first message otherwise
+    _stderr: BufReader<ChildStderr>,
+}
+
+impl Capture {
+    /// Ends it and returns one line per packet, with hardware addresses.
+    ///
+    /// # Errors
+    /// If tcpdump cannot be ended.
+    pub async fn stop(mut self) -> Result<Vec<String>> {
+        let pid = self
+            .child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .ok_or_else(|| anyhow!("tcpdump ended early"))?;
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGINT)?;
+        let mut text = String::new();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_string(&mut text).await?;
+        }
+        self.child.wait().await?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+}
+
+async fn listening(stderr: ChildStderr) -> Result<BufReader<ChildStderr>> {
+    let mut reader = BufReader::new(stderr);
+    let mut said = String::new();
+    while !said.contains("listening on") {
+        if reader.read_line(&mut said).await? == 0 {
+            return Err(anyhow!("tcpdump: {}", said.trim()));
+        }
+    }
+    Ok(reader)
+}
+
+/// The first six-byte address of a line, in the form of the kernel. ndisc6 writes it in capitals.
+fn hardware_address(line: &str) -> Option<String> {
+    let is_address = |word: &&str| {
+        word.split(':').count() == 6
+            && word
+                .split(':')
+                .all(|byte| byte.len() == 2 && u8::from_str_radix(byte, 16).is_ok())
+    };
+    line.split_whitespace().find(is_address).map(str::to_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_addresses_are_found_in_what_the_probes_print() {
+        for (line, expected) in [
+            ("8e:bf:89:17:02:95", Some("8e:bf:89:17:02:95")),
+            ("8E:BF:89:17:02:95", Some("8e:bf:89:17:02:95")),
+            ("Timeout", None),
+            ("fd30::1", None),
+        ] {
+            assert_eq!(hardware_address(line).as_deref(), expected, "{line}");
+        }
+    }
+}
