@@ -1,13 +1,12 @@
 //! The controller's process: starts the parts and runs the one task that owns the state.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
 use anyhow::bail;
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
+use futures::{FutureExt, StreamExt};
+use k8s_openapi::api::core::v1::{ObjectReference, Service};
+use kube::{Client, Resource};
 use metallb_api::names::event;
+use metallb_api::v1beta1::IPAddressPool;
 use metallb_core::service::EventKind as Kind;
 use metallb_runtime::admin::{self, Health};
 use metallb_runtime::events::{EventKind, Note, Recorder};
@@ -18,7 +17,8 @@ use tokio::sync::watch::{self as latest, Sender as Latest};
 
 use crate::args::Args;
 use crate::pool_status::{self, PoolStatuses};
-use crate::state::{Input, State, Tell};
+use crate::state::{Input, State, Subject, Tell};
+use crate::write::{REFUSED, Write, Written};
 use crate::{watch, write};
 
 /// Changes that wait for the owner task. A full queue holds the watches back, and with them nothing else: enough for
@@ -46,8 +46,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
     let mut tasks = Tasks::new();
     let health = Health::new();
-    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, args.health_probe_port));
-    tasks.spawn("health", admin::serve(address, health.clone()));
+    tasks.spawn(
+        "health",
+        admin::serve(admin::every_address(args.health_probe_port), health.clone()),
+    );
     let recorder = Recorder::new(
         client.clone(),
         event::CONTROLLER,
@@ -90,6 +92,9 @@ struct Owner {
 impl Owner {
     async fn run(mut self, mut inputs: Receiver<Input>) -> anyhow::Result<()> {
         let mut writes = FuturesUnordered::new();
+        // One for each refused write; they hold no slot among the writes under way, so that Services that some policy
+        // refuses do not slow down the others. They come into being at the pace of the API server's answers.
+        let mut refused = FuturesUnordered::new();
         loop {
             tokio::select! {
                 input = inputs.recv() => {
@@ -100,9 +105,15 @@ impl Owner {
                         self.state.observe(input);
                     }
                 }
-                Some((write, written)) = writes.next(), if !writes.is_empty() => {
+                Some(done) = writes.next(), if !writes.is_empty() => {
+                    let (write, written): (Write, Written) = done;
+                    if matches!(written, Written::Refused) {
+                        let service = write.service.clone();
+                        refused.push(tokio::time::sleep(REFUSED).map(|()| service));
+                    }
                     self.state.observe_written(&write, written);
                 }
+                Some(service) = refused.next(), if !refused.is_empty() => self.state.retry(&service),
             }
             self.state.decide();
             while writes.len() < WRITES
@@ -131,13 +142,22 @@ impl Owner {
 }
 
 fn note(tell: Tell) -> Note {
-    let Tell { service, uid, event } = tell;
+    let Tell {
+        subject,
+        object,
+        uid,
+        event,
+    } = tell;
+    let (api_version, kind) = match subject {
+        Subject::Service => (Service::api_version(&()), Service::kind(&())),
+        Subject::Pool => (IPAddressPool::api_version(&()), IPAddressPool::kind(&())),
+    };
     Note {
         regarding: ObjectReference {
-            api_version: Some("v1".into()),
-            kind: Some("Service".into()),
-            namespace: Some(service.namespace),
-            name: Some(service.name),
+            api_version: Some(api_version.into_owned()),
+            kind: Some(kind.into_owned()),
+            namespace: Some(object.namespace),
+            name: Some(object.name),
             uid: Some(uid),
             ..ObjectReference::default()
         },

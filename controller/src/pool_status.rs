@@ -16,32 +16,24 @@ use tokio::sync::watch::Receiver;
 /// costs one write per pool and second, not a thousand.
 const PACE: Duration = Duration::from_secs(1);
 
-/// The counters of every pool, by name.
+/// What the status of pools should say and does not, by name.
 pub(crate) type PoolStatuses = BTreeMap<String, IPAddressPoolStatus>;
 
-/// Writes what changes in `wanted`, for ever. What could not be written is tried again in the next round.
+/// Writes what is `wanted`, for ever. What is written leaves `wanted` with the watch's next word on the pool; what could
+/// not be written is tried again in the next round.
 pub(crate) async fn run(
     client: Client,
     namespace: String,
     mut wanted: Receiver<PoolStatuses>,
 ) -> anyhow::Result<()> {
     let api: Api<IPAddressPool> = Api::namespaced(client, &namespace);
-    let mut written = PoolStatuses::new();
     loop {
         let latest = wanted.borrow_and_update().clone();
-        written.retain(|pool, _| latest.contains_key(pool));
         let mut complete = true;
         for (pool, status) in latest {
-            if written.get(&pool) != Some(&status) {
-                match write(&api, &pool, &status).await {
-                    Ok(()) => {
-                        written.insert(pool, status);
-                    }
-                    Err(error) => {
-                        tracing::warn!(pool, error = chain(&error), "pool status not written");
-                        complete = false;
-                    }
-                }
+            if let Err(error) = write(&api, &pool, &status).await {
+                tracing::warn!(pool, error = chain(&error), "pool status not written");
+                complete = false;
             }
         }
         tokio::time::sleep(PACE).await;

@@ -12,21 +12,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use metallb_api::NamespacedName;
+use metallb_api::names::condition;
 use metallb_api::v1beta1::IPAddressPool;
 use metallb_core::allocator::Allocator;
-use metallb_core::config::{Fault, Pools};
 use metallb_core::facts::ServiceFacts;
-use metallb_core::service::{self, Outcome, ServiceEvent};
+use metallb_core::service::{self, EventKind, Outcome, ServiceEvent};
 use metallb_runtime::backoff::Backoff;
 use metallb_runtime::watch::Change;
 
 use crate::pool_status::PoolStatuses;
 use crate::write::{Write, Written};
 
+mod configuration;
 mod queue;
 #[cfg(test)]
 mod tests;
 
+use configuration::{Configuration, Reading};
 use queue::WriteQueue;
 
 type Labels = BTreeMap<String, String>;
@@ -42,15 +44,26 @@ pub(crate) enum Input {
     Namespace(Change<Labels>),
 }
 
-/// Something to tell the owner of a Service.
+/// Something to tell the author of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tell {
-    /// The Service.
-    pub(crate) service: NamespacedName,
+    /// What kind of object it is.
+    pub(crate) subject: Subject,
+    /// The object.
+    pub(crate) object: NamespacedName,
     /// Its uid.
     pub(crate) uid: String,
     /// What.
     pub(crate) event: ServiceEvent,
+}
+
+/// The kinds of objects that are told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A Service.
+    Service,
+    /// An IPAddressPool.
+    Pool,
 }
 
 /// The state of the controller.
@@ -59,18 +72,15 @@ pub(crate) struct State {
     class: Option<String>,
     /// The Services that concern us: those of our class that want an address, have one, or carry our note.
     services: BTreeMap<NamespacedName, ServiceFacts>,
-    pools: BTreeMap<NamespacedName, IPAddressPool>,
-    namespaces: BTreeMap<NamespacedName, Labels>,
+    configuration: Configuration,
     listed: Listed,
     allocator: Allocator,
-    /// The configuration has changed since it was last read.
-    stale_config: bool,
-    /// What was wrong with the configuration when it was last read.
-    faults: Vec<Fault>,
     adopted: bool,
     dirty: BTreeSet<NamespacedName>,
     /// Services that lack an address: tried again when one is released.
     waiting: BTreeSet<NamespacedName>,
+    /// An address was released since they were last tried.
+    freed: bool,
     /// What each Service was told by its last decision: a complaint that lasts is told once.
     told: BTreeMap<NamespacedName, Vec<ServiceEvent>>,
     tells: Vec<Tell>,
@@ -91,15 +101,13 @@ impl State {
         Self {
             class,
             services: BTreeMap::new(),
-            pools: BTreeMap::new(),
-            namespaces: BTreeMap::new(),
+            configuration: Configuration::new(),
             listed: Listed::default(),
             allocator: Allocator::new(),
-            stale_config: false,
-            faults: Vec::new(),
             adopted: false,
             dirty: BTreeSet::new(),
             waiting: BTreeSet::new(),
+            freed: false,
             told: BTreeMap::new(),
             tells: Vec::new(),
             writes: WriteQueue::default(),
@@ -133,17 +141,17 @@ impl State {
                     self.forget(key);
                 }
                 for (key, facts) in all {
-                    self.observe_service(key, facts);
+                    // A list is the truth even where its versions are lower: etcd was restored from a backup.
+                    self.believe_service(key, facts);
                 }
             }
             Input::Pool(change) => {
                 self.listed.pools |= matches!(change, Change::Reset(_));
-                // Its status is ours: an echo of it is no change of the configuration.
-                self.stale_config |= merge(&mut self.pools, change, |old, new| old.spec == new.spec);
+                self.configuration.observe_pools(change);
             }
             Input::Namespace(change) => {
                 self.listed.namespaces |= matches!(change, Change::Reset(_));
-                self.stale_config |= merge(&mut self.namespaces, change, |old, new| old == new);
+                self.configuration.observe_namespaces(change);
             }
         }
     }
@@ -168,7 +176,7 @@ impl State {
                     self.observe_service(write.service.clone(), *facts);
                 }
             }
-            Written::Outdated | Written::Failed(_) => {
+            Written::Outdated | Written::Refused | Written::Failed(_) => {
                 // If nothing newer was seen yet, the watch will bring it and cause the next decision.
                 let newer = self
                     .services
@@ -187,22 +195,31 @@ impl State {
         if !self.is_complete() {
             return;
         }
-        if std::mem::take(&mut self.stale_config) {
-            self.read_config();
-        }
+        self.read_config();
         if self.allocator.pools().is_none() {
             return;
         }
         if !std::mem::replace(&mut self.adopted, true) {
             self.adopt();
         }
-        // One at a time and not as one set: what one releases, another one gets in the same round.
-        while let Some(key) = self.dirty.pop_first() {
-            if let Some(facts) = self.services.get(&key).cloned() {
-                let outcome = service::converge(&mut self.allocator, &facts);
-                self.carry_out(&facts, outcome);
+        loop {
+            while let Some(key) = self.dirty.pop_first() {
+                if let Some(facts) = self.services.get(&key).cloned() {
+                    let outcome = service::converge(&mut self.allocator, &facts);
+                    self.carry_out(&facts, outcome);
+                }
             }
+            // Once for all that was released, not once for each: many may wait while many release.
+            if !std::mem::take(&mut self.freed) {
+                break;
+            }
+            self.dirty.extend(self.waiting.iter().cloned());
         }
+    }
+
+    /// Decides again about a Service whose write was refused some time ago.
+    pub(crate) fn retry(&mut self, service: &NamespacedName) {
+        self.dirty.insert(service.clone());
     }
 
     /// The next write, if one may start, and how it fared before: at most one is under way for each Service.
@@ -215,31 +232,27 @@ impl State {
         std::mem::take(&mut self.tells)
     }
 
-    /// How full each pool is.
+    /// What the status of pools should say and does not.
     pub(crate) fn pool_statuses(&self) -> PoolStatuses {
-        let pools = self.allocator.pools().into_iter().flat_map(Pools::iter);
-        pools
-            .filter_map(|pool| Some((pool.name.clone(), self.allocator.status(&pool.name)?)))
-            .collect()
+        self.configuration.outdated_statuses(&self.allocator)
     }
 
+    /// Learns of a Service, unless the watch is behind what a write has returned.
     fn observe_service(&mut self, key: NamespacedName, facts: ServiceFacts) {
+        let known = self.services.get(&key);
+        if known.is_none_or(|known| !is_older(&facts, known)) {
+            self.believe_service(key, facts);
+        }
+    }
+
+    fn believe_service(&mut self, key: NamespacedName, facts: ServiceFacts) {
         let concerns_us = facts.has_class(self.class.as_deref())
             && (facts.load_balancer
                 || facts.allocated_from().is_some()
                 || self.allocator.holding(&key).is_some());
         if !concerns_us {
             self.forget(&key);
-            return;
-        }
-        if self
-            .services
-            .get(&key)
-            .is_some_and(|known| is_older(&facts, known))
-        {
-            return; // the watch is behind what a write has returned
-        }
-        if self.services.get(&key) != Some(&facts) {
+        } else if self.services.get(&key) != Some(&facts) {
             self.dirty.insert(key.clone());
             self.services.insert(key, facts);
         }
@@ -252,33 +265,39 @@ impl State {
         self.waiting.remove(key);
         self.dirty.remove(key);
         self.writes.forget(key);
-        if self.allocator.release(key) {
-            self.dirty.extend(self.waiting.iter().cloned());
-        }
+        self.freed |= self.allocator.release(key);
     }
 
     /// Puts the configuration in force if it is valid; otherwise says once what is wrong, and keeps the last good one.
     fn read_config(&mut self) {
-        let namespaces = self
-            .namespaces
-            .iter()
-            .map(|(key, labels)| (key.name.clone(), labels.clone()))
-            .collect();
-        match Pools::parse(self.pools.values(), &namespaces) {
-            Ok(pools) => {
-                self.faults.clear();
+        match self.configuration.read() {
+            Reading::Unchanged => {}
+            Reading::Valid(pools) => {
                 let count = pools.iter().count();
                 if self.allocator.set_pools(pools) {
                     tracing::info!(pools = count, "configuration in force");
                     self.dirty.extend(self.services.keys().cloned());
                 }
             }
-            Err(faults) => {
-                for fault in faults.iter().filter(|fault| !self.faults.contains(fault)) {
+            Reading::Faulty(faults) => {
+                for fault in faults {
                     tracing::error!(object = %fault.object, kind = fault.kind, error = fault.message,
                         "configuration not usable, the last good one stays in force");
+                    let event = ServiceEvent {
+                        kind: EventKind::Warning,
+                        reason: condition::CONFIGURATION_ERROR,
+                        message: format!(
+                            "{}. Until this is corrected, no change of any IPAddressPool takes effect",
+                            fault.message
+                        ),
+                    };
+                    self.tells.push(Tell {
+                        subject: Subject::Pool,
+                        uid: self.configuration.uid(&fault.object).unwrap_or_default(),
+                        object: fault.object,
+                        event,
+                    });
                 }
-                self.faults = faults;
             }
         }
     }
@@ -286,12 +305,8 @@ impl State {
     fn adopt(&mut self) {
         let events = service::adopt(&mut self.allocator, self.services.values());
         for (facts, events) in events {
-            let tell = |event| Tell {
-                service: facts.key.clone(),
-                uid: facts.uid.clone(),
-                event,
-            };
-            self.tells.extend(events.into_iter().map(tell));
+            let tells = events.into_iter().map(|event| Tell::service(facts, event));
+            self.tells.extend(tells);
         }
         let adopted = self
             .services
@@ -316,10 +331,7 @@ impl State {
             waiting,
         } = outcome;
         let key = &facts.key;
-        if freed {
-            self.dirty
-                .extend(self.waiting.iter().filter(|other| *other != key).cloned());
-        }
+        self.freed |= freed;
         if waiting {
             self.waiting.insert(key.clone());
         } else {
@@ -342,14 +354,21 @@ impl State {
     fn tell(&mut self, facts: &ServiceFacts, events: Vec<ServiceEvent>) {
         let before = self.told.remove(&facts.key).unwrap_or_default();
         for event in events.iter().filter(|event| !before.contains(event)) {
-            self.tells.push(Tell {
-                service: facts.key.clone(),
-                uid: facts.uid.clone(),
-                event: event.clone(),
-            });
+            self.tells.push(Tell::service(facts, event.clone()));
         }
         if !events.is_empty() {
             self.told.insert(facts.key.clone(), events);
+        }
+    }
+}
+
+impl Tell {
+    fn service(facts: &ServiceFacts, event: ServiceEvent) -> Self {
+        Self {
+            subject: Subject::Service,
+            object: facts.key.clone(),
+            uid: facts.uid.clone(),
+            event,
         }
     }
 }
@@ -362,29 +381,4 @@ fn is_older(facts: &ServiceFacts, known: &ServiceFacts) -> bool {
         && version(facts)
             .zip(version(known))
             .is_some_and(|(new, old)| new < old)
-}
-
-/// Brings `known` in line with the change and tells whether that made a difference.
-fn merge<T>(
-    known: &mut BTreeMap<NamespacedName, T>,
-    change: Change<T>,
-    same: impl Fn(&T, &T) -> bool,
-) -> bool {
-    match change {
-        Change::Apply(key, new) => {
-            let equal = known.get(&key).is_some_and(|old| same(old, &new));
-            known.insert(key, new);
-            !equal
-        }
-        Change::Delete(key) => known.remove(&key).is_some(),
-        Change::Reset(all) => {
-            let equal = known.len() == all.len()
-                && known
-                    .iter()
-                    .zip(&all)
-                    .all(|((old_key, old), (key, new))| old_key == key && same(old, new));
-            *known = all;
-            !equal
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The controller's writes to Services. Owns the form of the patch and what its failure means.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, Patch, PatchParams};
@@ -11,6 +12,10 @@ use metallb_core::facts::ServiceFacts;
 use metallb_runtime::backoff::Backoff;
 use metallb_runtime::log::chain;
 use serde_json::{Value, json};
+
+/// The wait after a refusal. It lasts until somebody changes the Service, which is tried at once, or a policy: then a
+/// minute is noticed, and a hundred refused Services cost the API server less than two requests a second.
+pub(crate) const REFUSED: Duration = Duration::from_mins(1);
 
 /// What one Service's status and annotation should become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +39,14 @@ pub(crate) enum Written {
     Done(Box<ServiceFacts>),
     /// The object has changed since, or is gone: the watch tells.
     Outdated,
+    /// The API server works, but does not let us write this one. Tried again after [`REFUSED`].
+    Refused,
     /// Not done. The wait before the next attempt is over; the next one may be longer.
     Failed(Backoff),
 }
 
-/// Performs `write`, and on failure waits before it returns.
+/// Performs `write`, and if the API server does not answer as it should, waits before it returns: while it is down, the
+/// few writes under way are the only ones that ask for it.
 ///
 /// A merge patch and not server-side apply: an address that upstream's controller wrote with an update belongs to that
 /// field manager for ever, and an apply that leaves it out would not remove it.
@@ -54,6 +62,11 @@ pub(crate) async fn perform(client: Client, write: Write, mut backoff: Backoff) 
     {
         Ok(service) => Written::Done(Box::new(ServiceFacts::from(service))),
         Err(Error::Api(status)) if status.is_conflict() || status.is_not_found() => Written::Outdated,
+        Err(Error::Api(status)) if is_refusal(status.code) => {
+            let error = &status.message;
+            tracing::warn!(service = %write.service, error, retry_s = REFUSED.as_secs(), "address refused");
+            Written::Refused
+        }
         Err(error) => {
             let wait = backoff.failed();
             tracing::warn!(service = %write.service, error = chain(&error), "address not written, trying again");
@@ -62,6 +75,12 @@ pub(crate) async fn perform(client: Client, write: Write, mut backoff: Backoff) 
         }
     };
     (write, outcome)
+}
+
+/// The answer is about this object or about our rights, not about the state of the API server: an invalid token and too
+/// many requests pass by themselves.
+fn is_refusal(code: u16) -> bool {
+    (400..500).contains(&code) && !matches!(code, 401 | 408 | 429)
 }
 
 fn patch(write: &Write) -> Value {
@@ -101,6 +120,21 @@ mod tests {
             patch(&write(&["192.0.2.1", "2001:db8::1"], Some("gold"))),
             expected
         );
+    }
+
+    #[test]
+    fn an_answer_about_the_object_is_a_refusal_and_one_about_the_server_is_not() {
+        for (code, refusal) in [
+            (400, true),
+            (403, true),
+            (422, true),
+            (401, false),
+            (429, false),
+            (500, false),
+            (503, false),
+        ] {
+            assert_eq!(is_refusal(code), refusal, "{code}");
+        }
     }
 
     #[test]

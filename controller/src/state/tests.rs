@@ -1,7 +1,7 @@
 //! Inputs in, writes and tells out: no API server.
 
 use metallb_api::names::event;
-use metallb_api::v1beta1::IPAddressPoolSpec;
+use metallb_api::v1beta1::{IPAddressPoolSpec, ServiceAllocation};
 use metallb_core::facts::IpFamily;
 
 use super::*;
@@ -76,7 +76,7 @@ fn told(state: &mut State) -> Vec<(String, &'static str)> {
     state
         .take_tells()
         .into_iter()
-        .map(|tell| (tell.service.name, tell.event.reason))
+        .map(|tell| (tell.object.name, tell.event.reason))
         .collect()
 }
 
@@ -87,6 +87,12 @@ fn apply(state: &mut State, facts: ServiceFacts) {
 
 fn delete(state: &mut State, name: &str) {
     state.observe(Input::Service(Change::Delete(key(name))));
+    state.decide();
+}
+
+fn reconfigure(state: &mut State, pool: IPAddressPool) {
+    let key = NamespacedName::new("metallb-system", "gold");
+    state.observe(Input::Pool(Change::Apply(key, pool)));
     state.decide();
 }
 
@@ -256,6 +262,13 @@ fn a_pool_that_cannot_be_read_leaves_the_last_good_one_in_force() {
     )));
     apply(&mut state, service("web", 1, &[]));
     assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+    assert_eq!(
+        told(&mut state),
+        [
+            ("gold".into(), condition::CONFIGURATION_ERROR),
+            ("web".into(), event::IP_ALLOCATED)
+        ]
+    );
 }
 
 #[test]
@@ -296,16 +309,80 @@ fn services_for_others_are_left_alone() {
 }
 
 #[test]
-fn the_counters_follow_what_is_given() {
+fn the_counters_follow_what_is_given_until_the_pool_says_so() {
     let mut state = started(
         "192.0.2.0/30",
         vec![service("a", 1, &["192.0.2.0"]), service("b", 1, &[])],
     );
     let counters = |state: &State| {
-        let status = &state.pool_statuses()["gold"];
-        (status.assigned_ipv4, status.available_ipv4)
+        let statuses = state.pool_statuses();
+        statuses
+            .get("gold")
+            .map(|status| (status.assigned_ipv4, status.available_ipv4))
     };
-    assert_eq!(counters(&state), (2, 2));
+    assert_eq!(counters(&state), Some((2, 2)));
     delete(&mut state, "a");
-    assert_eq!(counters(&state), (1, 3));
+    assert_eq!(counters(&state), Some((1, 3)));
+    let written = IPAddressPool {
+        status: state.pool_statuses().remove("gold"),
+        ..pool("192.0.2.0/30")
+    };
+    reconfigure(&mut state, written);
+    assert_eq!(counters(&state), None);
+    // Made anew under its old name, it has no status.
+    reconfigure(&mut state, pool("192.0.2.0/30"));
+    assert_eq!(counters(&state), Some((1, 3)));
+}
+
+#[test]
+fn a_refused_write_waits_until_it_is_asked_for_again_or_the_service_changes() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    writes(&mut state);
+    finish(&mut state, "web", Written::Refused);
+    assert_eq!(writes(&mut state), [""; 0]);
+    state.retry(&key("web"));
+    state.decide();
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+    finish(&mut state, "web", Written::Refused);
+    apply(&mut state, service("web", 2, &[]));
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+}
+
+#[test]
+fn a_list_is_believed_even_if_its_versions_went_back() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 900, &["192.0.2.0"])]);
+    let restored = service("web", 7, &[]);
+    state.observe(Input::Service(all([(key("web"), restored)])));
+    state.decide();
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+}
+
+#[test]
+fn without_any_pool_a_service_is_told_so() {
+    let mut state = State::new(None);
+    state.observe(Input::Namespace(all([])));
+    state.observe(Input::Pool(all([])));
+    state.observe(Input::Service(all([(key("web"), service("web", 1, &[]))])));
+    state.decide();
+    assert_eq!(told(&mut state), [("web".into(), event::ALLOCATION_FAILED)]);
+}
+
+/// Trying everybody who waits again at each single release would take minutes here.
+#[test]
+fn thousands_that_lose_their_address_at_once_are_decided_in_one_go() {
+    const SERVICES: u32 = 4000;
+    let named: Vec<_> = (0..SERVICES)
+        .map(|index| service(&format!("s{index}"), 1, &[]))
+        .collect();
+    let mut state = started("10.0.0.0/16", named);
+    assert_eq!(writes(&mut state).len(), SERVICES as usize);
+    let mut elsewhere = pool("10.0.0.0/16");
+    elsewhere.spec.service_allocation = Some(ServiceAllocation {
+        namespaces: Some(vec!["elsewhere".into()]),
+        ..ServiceAllocation::default()
+    });
+    reconfigure(&mut state, elsewhere);
+    assert_eq!(state.waiting.len(), SERVICES as usize);
+    reconfigure(&mut state, pool("10.0.0.0/16"));
+    assert!(state.waiting.is_empty());
 }

@@ -1,0 +1,120 @@
+//! The configuration as it is written, and whether the controller has read it. Owns what was last wrong with it; the
+//! rules are those of `metallb_core::config`.
+
+use std::collections::BTreeMap;
+
+use metallb_api::NamespacedName;
+use metallb_api::v1beta1::IPAddressPool;
+use metallb_core::allocator::Allocator;
+use metallb_core::config::{Fault, Pools};
+use metallb_runtime::watch::Change;
+
+use super::Labels;
+use crate::pool_status::PoolStatuses;
+
+/// The objects that make the configuration.
+#[derive(Debug)]
+pub(super) struct Configuration {
+    pools: BTreeMap<NamespacedName, IPAddressPool>,
+    namespaces: BTreeMap<NamespacedName, Labels>,
+    /// Something has changed since it was last read. That there is no pool has to be read, too.
+    stale: bool,
+    /// What was wrong when it was last read.
+    faults: Vec<Fault>,
+}
+
+/// What came of reading the configuration.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// It says what it said before.
+    Unchanged,
+    /// It is valid.
+    Valid(Pools),
+    /// It is not, for these reasons that were not known before.
+    Faulty(Vec<Fault>),
+}
+
+impl Configuration {
+    pub(super) fn new() -> Self {
+        Self {
+            pools: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+            stale: true,
+            faults: Vec::new(),
+        }
+    }
+
+    pub(super) fn observe_pools(&mut self, change: Change<IPAddressPool>) {
+        // Its status is ours: an echo of it is no change of the configuration.
+        self.stale |= merge(&mut self.pools, change, |old, new| old.spec == new.spec);
+    }
+
+    pub(super) fn observe_namespaces(&mut self, change: Change<Labels>) {
+        self.stale |= merge(&mut self.namespaces, change, |old, new| old == new);
+    }
+
+    pub(super) fn read(&mut self) -> Reading {
+        if !std::mem::take(&mut self.stale) {
+            return Reading::Unchanged;
+        }
+        let namespaces = self
+            .namespaces
+            .iter()
+            .map(|(key, labels)| (key.name.clone(), labels.clone()))
+            .collect();
+        match Pools::parse(self.pools.values(), &namespaces) {
+            Ok(pools) => {
+                self.faults.clear();
+                Reading::Valid(pools)
+            }
+            Err(faults) => {
+                let news = faults
+                    .iter()
+                    .filter(|fault| !self.faults.contains(fault))
+                    .cloned()
+                    .collect();
+                self.faults = faults;
+                Reading::Faulty(news)
+            }
+        }
+    }
+
+    /// The uid of a pool.
+    pub(super) fn uid(&self, pool: &NamespacedName) -> Option<String> {
+        self.pools.get(pool)?.metadata.uid.clone()
+    }
+
+    /// What the status of pools should say and does not: also that of a pool that was made anew under its old name.
+    pub(super) fn outdated_statuses(&self, allocator: &Allocator) -> PoolStatuses {
+        let outdated = |(key, pool): (&NamespacedName, &IPAddressPool)| {
+            let status = allocator.status(&key.name)?;
+            (pool.status.as_ref() != Some(&status)).then(|| (key.name.clone(), status))
+        };
+        self.pools.iter().filter_map(outdated).collect()
+    }
+}
+
+/// Brings `known` in line with the change and tells whether that made a difference.
+fn merge<T>(
+    known: &mut BTreeMap<NamespacedName, T>,
+    change: Change<T>,
+    same: impl Fn(&T, &T) -> bool,
+) -> bool {
+    match change {
+        Change::Apply(key, new) => {
+            let equal = known.get(&key).is_some_and(|old| same(old, &new));
+            known.insert(key, new);
+            !equal
+        }
+        Change::Delete(key) => known.remove(&key).is_some(),
+        Change::Reset(all) => {
+            let equal = known.len() == all.len()
+                && known
+                    .iter()
+                    .zip(&all)
+                    .all(|((old_key, old), (key, new))| old_key == key && same(old, new));
+            *known = all;
+            !equal
+        }
+    }
+}
