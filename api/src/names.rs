@@ -249,3 +249,26 @@ pub mod env {
     /// Operator: port of the metrics of controller and speaker.
     pub const METRICS_PORT: &str = "METRICS_PORT";
 }
+
+/// Interfaces that never announce.
+pub mod interface {
+    /// Regular expressions, matched anywhere in an interface's name, of those that are left alone unless the
+    /// administrator says otherwise: the interfaces of container networks and virtual machines, where an answer would
+    /// reach only the own node and could take an address away from a pod.
+    pub const EXCLUDED: [&str; 14] = [
+        "^docker.*",
+        "^cbr.*",
+        "^dummy.*",
+        "^virbr.*",
+        "^lxcbr.*",
+        "^veth.*",
+        "^lo$",
+        "^cali.*",
+        "^tunl.*",
+        "^flannel.*",
+        "^kube-ipvs.*",
+        "^cni.*",
+        "^nodelocaldns.*",
+        "^lxc.*",
+    ];
+}

@@ -1,7 +1,6 @@
 //! The wiring of the process: which watches start a reconciliation, and what is done with its outcome.
 
 use std::fmt::Debug;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,7 +65,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         args.pod_name.clone(),
         &mut tasks,
     );
-    tasks.spawn("health", admin::serve(health_address(args.port), health.clone()));
+    tasks.spawn(
+        "health",
+        admin::serve(admin::every_address(args.port), health.clone()),
+    );
     let operator = Arc::new(Operator {
         context: Context {
             client: client.clone(),
@@ -80,18 +82,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let controller = watches(&client, &settings.namespace);
     tasks.spawn("reconcile", operator.run(controller));
     tasks.run(shutdown).await
-}
-
-/// Where the health endpoints listen: on every address, because the kubelet asks the pod's, of whatever family it is.
-fn health_address(port: u16) -> SocketAddr {
-    // A socket of IPv6 serves IPv4 too. A kernel that was booted without IPv6 has none.
-    let ipv6 = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
-    let any = if ipv6 {
-        Ipv6Addr::UNSPECIFIED.into()
-    } else {
-        Ipv4Addr::UNSPECIFIED.into()
-    };
-    SocketAddr::new(any, port)
 }
 
 /// Declares the process ready once the API server lets it list what it works on: it is there, knows the kind, and the

@@ -1,7 +1,7 @@
 //! The health endpoints of a process. Owns `/healthz` and `/readyz`, nothing else.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -54,6 +54,18 @@ impl Health {
             _ => (StatusCode::NOT_FOUND, "try /healthz or /readyz\n"),
         }
     }
+}
+
+/// Where a pod listens: on every address, because the kubelet asks the pod's, of whatever family it is.
+pub fn every_address(port: u16) -> SocketAddr {
+    // A socket of IPv6 serves IPv4 too. A kernel that was booted without IPv6 has none.
+    let ipv6 = std::net::UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+    let any: IpAddr = if ipv6 {
+        Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        Ipv4Addr::UNSPECIFIED.into()
+    };
+    SocketAddr::new(any, port)
 }
 
 /// Serves the health endpoints at `address` for ever.

@@ -97,12 +97,20 @@ where
     ) -> fmt::Result {
         let mut ts = String::new();
         SystemTime.format_time(&mut Writer::new(&mut ts))?;
-        let mut line = Map::new();
-        line.insert("ts".into(), ts.into());
-        line.insert("level".into(), level_word(*event.metadata().level()).into());
-        line.insert("caller".into(), caller(event).into());
-        event.record(&mut Fields(&mut line));
-        writeln!(writer, "{}", Value::Object(line))
+        let mut fields = Fields(Map::new());
+        event.record(&mut fields);
+        let message = fields.0.remove("msg").unwrap_or_default();
+        let level = level_word(*event.metadata().level());
+        // The order in which a person reads it; the fields follow in that of their names.
+        write!(
+            writer,
+            "{{\"ts\":\"{ts}\",\"level\":\"{level}\",\"caller\":{},\"msg\":{message}",
+            Value::from(caller(event))
+        )?;
+        for (key, value) in fields.0 {
+            write!(writer, ",{}:{value}", Value::from(key))?;
+        }
+        writeln!(writer, "}}")
     }
 }
 
@@ -125,9 +133,9 @@ fn caller(event: &Event<'_>) -> String {
         .map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
 }
 
-struct Fields<'a>(&'a mut Map<String, Value>);
+struct Fields(Map<String, Value>);
 
-impl Fields<'_> {
+impl Fields {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         let key = if field.name() == "message" {
             "msg"
@@ -138,7 +146,7 @@ impl Fields<'_> {
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, format!("{value:?}"));
     }

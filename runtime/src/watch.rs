@@ -57,13 +57,15 @@ pub fn spawn<K, F, I>(
     F: Send + 'static,
     I: Send + 'static,
 {
-    let read = move |object: K| Some((name_of(&object), extract(object)));
     let stream = watcher::watcher(api, config);
-    tasks.spawn("watch", forward(kind::<K>(), stream, read, inputs, wrap));
+    tasks.spawn(
+        "watch",
+        forward(kind::<K>(), stream, Plain(extract), inputs, wrap),
+    );
 }
 
-/// Watches objects of one of our own kinds. One that does not decode (made for another version of the CRD) is logged
-/// and left out of the changes, so that the others are still seen and its last good facts stay in force.
+/// Watches objects of one of our own kinds. One that does not decode (made for another version of the CRD) is logged,
+/// and its last good facts stay in force; the others are not affected.
 pub fn spawn_guarded<K, F, I>(
     tasks: &mut Tasks,
     api: Api<DeserializeGuard<K>>,
@@ -73,22 +75,63 @@ pub fn spawn_guarded<K, F, I>(
     wrap: fn(Change<F>) -> I,
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-    F: Send + 'static,
+    F: Clone + Send + 'static,
     I: Send + 'static,
 {
-    let read = move |guard: DeserializeGuard<K>| {
+    let stream = watcher::watcher(api, config);
+    let reader = Guarded {
+        extract,
+        last_good: BTreeMap::new(),
+    };
+    tasks.spawn("watch", forward(kind::<K>(), stream, reader, inputs, wrap));
+}
+
+/// Takes the facts out of objects.
+trait Read<O, F> {
+    /// The facts of an object; `None` if it has none and never had.
+    fn read(&mut self, object: O) -> Option<(NamespacedName, F)>;
+    /// The object is gone.
+    fn forget(&mut self, name: &NamespacedName);
+}
+
+/// For objects that always decode.
+struct Plain<K, F>(fn(K) -> F);
+
+impl<K: Resource, F> Read<K, F> for Plain<K, F> {
+    fn read(&mut self, object: K) -> Option<(NamespacedName, F)> {
+        Some((name_of(&object), self.0(object)))
+    }
+
+    fn forget(&mut self, _: &NamespacedName) {}
+}
+
+/// For objects that may not decode. Remembers facts, so it is for configuration, of which there is little.
+struct Guarded<K, F> {
+    extract: fn(K) -> F,
+    last_good: BTreeMap<NamespacedName, F>,
+}
+
+impl<K: Resource<DynamicType = ()>, F: Clone> Read<DeserializeGuard<K>, F> for Guarded<K, F> {
+    fn read(&mut self, guard: DeserializeGuard<K>) -> Option<(NamespacedName, F)> {
         let name = name_of(&guard);
         match guard.0 {
-            Ok(object) => Some((name, extract(object))),
+            Ok(object) => {
+                let facts = (self.extract)(object);
+                self.last_good.insert(name.clone(), facts.clone());
+                Some((name, facts))
+            }
             Err(invalid) => {
-                let kind = kind::<K>();
-                tracing::error!(%kind, object = %name, error = %invalid.error, "object does not decode, skipped");
-                None
+                let (kind, error) = (kind::<K>(), invalid.error);
+                tracing::error!(kind, object = %name, error, "object does not decode, its last good state stays in force");
+                let facts = self.last_good.get(&name)?.clone();
+                Some((name, facts))
             }
         }
-    };
-    let stream = watcher::watcher(api, config);
-    tasks.spawn("watch", forward(kind::<K>(), stream, read, inputs, wrap));
+    }
+
+    fn forget(&mut self, name: &NamespacedName) {
+        self.last_good.remove(name);
+    }
 }
 
 fn kind<K: Resource>() -> String
@@ -109,7 +152,7 @@ fn name_of<K: Resource>(object: &K) -> NamespacedName {
 async fn forward<O, F, I>(
     kind: String,
     stream: impl Stream<Item = watcher::Result<Event<O>>> + Send,
-    read: impl Fn(O) -> Option<(NamespacedName, F)> + Send,
+    mut reader: impl Read<O, F> + Send,
     inputs: Sender<I>,
     wrap: fn(Change<F>) -> I,
 ) -> anyhow::Result<()>
@@ -126,15 +169,21 @@ where
                 None
             }
             Ok(Event::InitApply(object)) => {
-                listing.extend(read(object));
+                listing.extend(reader.read(object));
                 None
             }
             Ok(Event::InitDone) => {
                 tracing::debug!(kind, objects = listing.len(), "listed");
                 Some(Change::Reset(std::mem::take(&mut listing)))
             }
-            Ok(Event::Apply(object)) => read(object).map(|(name, facts)| Change::Apply(name, facts)),
-            Ok(Event::Delete(object)) => Some(Change::Delete(name_of(&object))),
+            Ok(Event::Apply(object)) => reader
+                .read(object)
+                .map(|(name, facts)| Change::Apply(name, facts)),
+            Ok(Event::Delete(object)) => {
+                let name = name_of(&object);
+                reader.forget(&name);
+                Some(Change::Delete(name))
+            }
             Err(error) => {
                 let wait = backoff.failed();
                 tracing::warn!(
@@ -166,6 +215,7 @@ fn millis(wait: std::time::Duration) -> u64 {
 mod tests {
     use futures::stream;
     use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::core::error_boundary::InvalidObject;
     use kube::runtime::watcher::Error;
     use tokio::sync::mpsc;
 
@@ -188,13 +238,23 @@ mod tests {
         }
     }
 
-    /// What arrives in the owner's queue for these watch events; an object without the key `v` does not decode.
-    async fn changes(events: Vec<watcher::Result<Event<ConfigMap>>>) -> Vec<Change<String>> {
+    fn value(object: ConfigMap) -> String {
+        object.data.unwrap_or_default().remove("v").unwrap_or_default()
+    }
+
+    /// What arrives in the owner's queue for these watch events.
+    async fn changes<O: Resource + Send>(
+        reader: impl Read<O, String> + Send,
+        events: Vec<watcher::Result<Event<O>>>,
+    ) -> Vec<Change<String>> {
         let (inputs, mut queue) = mpsc::channel(16);
-        let read = |object: ConfigMap| Some((name_of(&object), object.data?.remove("v")?));
-        let ended = forward("ConfigMap".into(), stream::iter(events), read, inputs, |change| {
-            change
-        })
+        let ended = forward(
+            "ConfigMap".into(),
+            stream::iter(events),
+            reader,
+            inputs,
+            |change| change,
+        )
         .await;
         assert!(ended.is_err(), "a watch that ends must end the process");
         let mut got = Vec::new();
@@ -206,14 +266,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_arrives_as_one_reset_and_then_single_changes() {
-        let got = changes(vec![
-            Ok(Event::Init),
-            Ok(Event::InitApply(config_map("a", "1"))),
-            Ok(Event::InitApply(config_map("b", "2"))),
-            Ok(Event::InitDone),
-            Ok(Event::Apply(config_map("a", "3"))),
-            Ok(Event::Delete(config_map("b", "2"))),
-        ])
+        let got = changes(
+            Plain(value),
+            vec![
+                Ok(Event::Init),
+                Ok(Event::InitApply(config_map("a", "1"))),
+                Ok(Event::InitApply(config_map("b", "2"))),
+                Ok(Event::InitDone),
+                Ok(Event::Apply(config_map("a", "3"))),
+                Ok(Event::Delete(config_map("b", "2"))),
+            ],
+        )
         .await;
         let listed = [(named("a"), "1".to_owned()), (named("b"), "2".to_owned())].into();
         let applied = Change::Apply(named("a"), "3".to_owned());
@@ -222,27 +285,51 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_list_that_breaks_off_starts_over_without_its_first_half() {
-        let got = changes(vec![
-            Ok(Event::Init),
-            Ok(Event::InitApply(config_map("gone-meanwhile", "1"))),
-            Err(Error::NoResourceVersion),
-            Ok(Event::Init),
-            Ok(Event::InitApply(config_map("a", "1"))),
-            Ok(Event::InitDone),
-        ])
+        let got = changes(
+            Plain(value),
+            vec![
+                Ok(Event::Init),
+                Ok(Event::InitApply(config_map("gone-meanwhile", "1"))),
+                Err(Error::NoResourceVersion),
+                Ok(Event::Init),
+                Ok(Event::InitApply(config_map("a", "1"))),
+                Ok(Event::InitDone),
+            ],
+        )
         .await;
         assert_eq!(got, [Change::Reset([(named("a"), "1".to_owned())].into())]);
     }
 
     #[tokio::test]
-    async fn an_object_that_does_not_decode_is_left_out() {
-        let mut broken = config_map("broken", "");
-        broken.data = None;
-        let got = changes(vec![
-            Ok(Event::Apply(broken)),
-            Ok(Event::Apply(config_map("a", "1"))),
-        ])
-        .await;
-        assert_eq!(got, [Change::Apply(named("a"), "1".to_owned())]);
+    async fn an_object_that_does_not_decode_keeps_its_last_good_facts() {
+        let good = |name: &str, value: &str| DeserializeGuard(Ok(config_map(name, value)));
+        let broken = |name: &str| {
+            let metadata = config_map(name, "").metadata;
+            DeserializeGuard::<ConfigMap>(Err(InvalidObject {
+                error: "unknown field".into(),
+                metadata,
+            }))
+        };
+        let reader = Guarded {
+            extract: value,
+            last_good: BTreeMap::new(),
+        };
+        let events = vec![
+            Ok(Event::Apply(good("a", "1"))),
+            Ok(Event::Apply(broken("a"))),
+            Ok(Event::Apply(broken("never-good"))),
+            Ok(Event::Init),
+            Ok(Event::InitApply(broken("a"))),
+            Ok(Event::InitApply(broken("never-good"))),
+            Ok(Event::InitDone),
+            Ok(Event::Delete(broken("a"))),
+            Ok(Event::Apply(broken("a"))),
+        ];
+        let good = || Change::Apply(named("a"), "1".to_owned());
+        let listed = Change::Reset([(named("a"), "1".to_owned())].into());
+        assert_eq!(
+            changes(reader, events).await,
+            [good(), good(), listed, Change::Delete(named("a"))]
+        );
     }
 }

@@ -63,6 +63,27 @@ fn a_line_has_the_keys_of_metallb_logs() {
 }
 
 #[test]
+fn a_person_reads_time_level_place_and_message_first() {
+    let captured = Captured::default();
+    let layer = fmt_layer::layer()
+        .event_format(Json)
+        .with_writer(captured.clone());
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::warn!(a = "1", "said \"so\"");
+    });
+    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part} in {text}"));
+    let order = [
+        "{\"ts\":",
+        "\"level\":\"warn\"",
+        "\"caller\":",
+        r#""msg":"said \"so\"""#,
+        "\"a\":\"1\"}",
+    ];
+    assert!(order.map(place).is_sorted(), "{text}");
+}
+
+#[test]
 fn a_level_shows_itself_and_what_is_graver() {
     for (level, shown) in [
         (LogLevel::All, 4),

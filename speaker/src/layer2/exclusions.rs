@@ -4,27 +4,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use metallb_api::names::object;
+use metallb_api::names::{interface, object};
 use regex::bytes::{RegexSet, RegexSetBuilder};
-
-/// Used when there is no file: the interfaces of container networks and virtual machines, where an answer would reach
-/// only this node and could take an address away from a pod.
-const DEFAULT: [&str; 14] = [
-    "^docker.*",
-    "^cbr.*",
-    "^dummy.*",
-    "^virbr.*",
-    "^lxcbr.*",
-    "^veth.*",
-    "^lo$",
-    "^cali.*",
-    "^tunl.*",
-    "^flannel.*",
-    "^kube-ipvs.*",
-    "^cni.*",
-    "^nodelocaldns.*",
-    "^lxc.*",
-];
 
 /// Regular expressions, matched anywhere in an interface's name.
 #[derive(Debug)]
@@ -53,7 +34,7 @@ impl Exclusions {
     pub(crate) fn load(path: &Path) -> Result<Self, ExclusionsError> {
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&text),
-            Err(error) if error.kind() == ErrorKind::NotFound => Self::new(DEFAULT),
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::new(interface::EXCLUDED),
             Err(error) => Err(ExclusionsError::Read(error)),
         }
     }

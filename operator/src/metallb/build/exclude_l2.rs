@@ -6,28 +6,10 @@ use metallb_api::names;
 
 use super::object::Origin;
 
-/// Regular expressions, matched anywhere in an interface's name.
-const INTERFACES: [&str; 14] = [
-    "^docker.*",
-    "^cbr.*",
-    "^dummy.*",
-    "^virbr.*",
-    "^lxcbr.*",
-    "^veth.*",
-    "^lo$",
-    "^cali.*",
-    "^tunl.*",
-    "^flannel.*",
-    "^kube-ipvs.*",
-    "^cni.*",
-    "^nodelocaldns.*",
-    "^lxc.*",
-];
-
 /// The ConfigMap with the file.
 pub(super) fn config_map(origin: &Origin<'_>) -> ConfigMap {
     // None of them contains a quotation mark, so this is YAML without an emitter.
-    let lines = INTERFACES.map(|expression| format!("- '{expression}'\n"));
+    let lines = names::interface::EXCLUDED.map(|expression| format!("- '{expression}'\n"));
     let file = format!("{}:\n{}", names::object::EXCLUDE_L2_FIELD, lines.concat());
     ConfigMap {
         metadata: origin.metadata(names::object::EXCLUDE_L2, names::object::SPEAKER),
