@@ -127,7 +127,8 @@ e2e: images ## All tests that need a real cluster; replaces one that runs
 
 .PHONY: e2e-external
 e2e-external: ## The tests that work on any cluster, on the one in $KUBECONFIG with MetalLB deployed
-	cargo test -p metallb-e2e --tests -- --test-threads=1
+	cargo test -p metallb-e2e --test 'admit_*' --test 'operator_*' --test 'controller_*' \
+	  --test 'speaker_*' --test 'reliability_*' -- --test-threads=1
 
 .PHONY: clean
 clean: cluster-down ## Remove everything that was built in this checkout

@@ -16,4 +16,5 @@ pub mod command;
 pub mod fixtures;
 pub mod kubernetes;
 pub mod lab;
+pub mod metallb;
 pub mod wait;

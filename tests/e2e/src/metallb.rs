@@ -1,0 +1,133 @@
+//! MetalLB on the cluster under test.
+//!
+//! Owns: the one MetalLB resource that all tests share, and what tests read of Services and Events.
+//! Never: installs the operator: `make deploy` does, as it does for users.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::{Event, Pod, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, ListParams};
+use metallb_api::v1beta1::{MetalLB, MetalLBSpec};
+
+use crate::fixtures::{METALLB_NAMESPACE, ingress_addresses};
+use crate::kubernetes::{Cluster, TempNamespace};
+use crate::wait::{self, Look};
+
+/// Images are on the nodes already; what takes time is the kubelet.
+const ROLLOUT_LIMIT: Duration = Duration::from_mins(2);
+/// An address is given within milliseconds; the limit is for a machine that does other things as well.
+const ADDRESS_LIMIT: Duration = Duration::from_secs(20);
+
+/// The MetalLB resource with this specification.
+pub fn resource(spec: MetalLBSpec) -> MetalLB {
+    let mut resource = MetalLB::new("metallb", spec);
+    resource.metadata.namespace = Some(METALLB_NAMESPACE.to_owned());
+    resource
+}
+
+/// Makes the cluster run MetalLB as `config/samples` asks for it, and waits until it does.
+///
+/// # Errors
+/// If the operator is not installed, or its pods do not become ready.
+pub async fn available(cluster: &Cluster) -> Result<()> {
+    run_as(cluster, MetalLBSpec::default()).await
+}
+
+/// Makes the cluster run MetalLB as specified, and waits until the operator calls it Available.
+///
+/// # Errors
+/// As [`available`].
+pub async fn run_as(cluster: &Cluster, spec: MetalLBSpec) -> Result<()> {
+    let wanted = resource(spec);
+    cluster
+        .apply(&wanted)
+        .await
+        .context("is the operator installed? `make load deploy` does it")?;
+    let api: Api<MetalLB> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    wait::until("MetalLB to be Available", ROLLOUT_LIMIT, async || {
+        let found = api.get("metallb").await?;
+        let generation = found.metadata.generation;
+        let conditions = found
+            .status
+            .and_then(|status| status.conditions)
+            .unwrap_or_default();
+        let holds = conditions.iter().any(|condition| {
+            condition.type_ == "Available"
+                && condition.status == "True"
+                && condition.observed_generation == generation
+        });
+        let told =
+            |condition: &Condition| format!("{}={} {}", condition.type_, condition.status, condition.message);
+        let seen = || conditions.iter().map(told).collect::<Vec<_>>().join("; ");
+        Ok::<_, kube::Error>(if holds {
+            Look::Done(())
+        } else {
+            Look::NotYet(seen())
+        })
+    })
+    .await
+}
+
+/// The running pods of a component, with their nodes.
+///
+/// # Errors
+/// If the API server does not answer.
+pub async fn pods(cluster: &Cluster, labels: &str) -> Result<BTreeMap<String, String>> {
+    let api: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    let found = api.list(&ListParams::default().labels(labels)).await?;
+    let node = |pod: &Pod| Some((pod.metadata.name.clone()?, pod.spec.as_ref()?.node_name.clone()?));
+    let stays = found
+        .items
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    Ok(stays.filter_map(node).collect())
+}
+
+/// The addresses of a Service of the test, once it has `count` of them.
+///
+/// # Errors
+/// If it does not get them.
+pub async fn addresses(namespace: &TempNamespace, service: &str, count: usize) -> Result<Vec<String>> {
+    let api = namespace.api::<Service>();
+    wait::until(
+        format!("{count} addresses of {service}"),
+        ADDRESS_LIMIT,
+        async || {
+            let found = ingress_addresses(&api.get(service).await?);
+            Ok::<_, kube::Error>(if found.len() == count {
+                Look::Done(found)
+            } else {
+                Look::NotYet(format!("{found:?}"))
+            })
+        },
+    )
+    .await
+}
+
+/// The Event about a Service of the test with this reason, once there is one.
+///
+/// # Errors
+/// If there is none in time; the text lists those there are.
+pub async fn event(namespace: &TempNamespace, service: &str, reason: &str) -> Result<Event> {
+    let api = namespace.api::<Event>();
+    let about = ListParams::default().fields(&format!("involvedObject.name={service}"));
+    wait::until(
+        format!("an Event {reason} on {service}"),
+        ADDRESS_LIMIT,
+        async || {
+            let mut events = api.list(&about).await?.items;
+            let place = events
+                .iter()
+                .position(|event| event.reason.as_deref() == Some(reason));
+            let told = |event: &Event| event.reason.clone().unwrap_or_default();
+            Ok::<_, kube::Error>(match place {
+                Some(place) => Look::Done(events.remove(place)),
+                None => Look::NotYet(events.iter().map(told).collect::<Vec<_>>().join(", ")),
+            })
+        },
+    )
+    .await
+}

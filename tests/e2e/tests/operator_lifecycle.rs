@@ -1,0 +1,328 @@
+//! What the operator makes of a MetalLB resource, and that it keeps it so. Each test leaves MetalLB available.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, ServiceAccount, Toleration};
+use kube::Resource;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PropagationPolicy};
+use metallb_api::v1beta1::{MetalLB, MetalLBSpec};
+use metallb_e2e::fixtures::METALLB_NAMESPACE;
+use metallb_e2e::kubernetes::Cluster;
+use metallb_e2e::metallb::{self, available, run_as};
+use metallb_e2e::wait::{self, Look};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_mins(1);
+/// Everything the operator makes carries it.
+const MADE_BY_OPERATOR: &str = "app.kubernetes.io/managed-by=metallb-operator";
+
+fn api<K>(cluster: &Cluster) -> Api<K>
+where
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+{
+    Api::namespaced(cluster.client(), METALLB_NAMESPACE)
+}
+
+/// Kind and name of everything the operator made, as a user would list it.
+async fn made(cluster: &Cluster) -> Result<BTreeSet<String>> {
+    let words = [
+        "--namespace",
+        METALLB_NAMESPACE,
+        "get",
+        "--output=name",
+        "--selector",
+        MADE_BY_OPERATOR,
+    ];
+    let kinds = "deployments,daemonsets,secrets,configmaps,serviceaccounts,services,networkpolicies";
+    let listed = cluster.kubectl(words.into_iter().chain([kinds])).await?;
+    Ok(listed.lines().map(str::to_owned).collect())
+}
+
+async fn everything_is_back(cluster: &Cluster, expected: &BTreeSet<String>) -> Result<()> {
+    wait::until("everything the operator makes", LIMIT, async || {
+        let found = made(cluster).await?;
+        Ok::<_, anyhow::Error>(if found == *expected {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{found:?}"))
+        })
+    })
+    .await?;
+    available(cluster).await
+}
+
+#[tokio::test]
+async fn s1_speakers_run_on_the_chosen_nodes_only() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let nodes: Api<Node> = Api::all(cluster.client());
+    let first = nodes.list(&ListParams::default()).await?.items.remove(0);
+    let hostname = first.metadata.labels.unwrap_or_default()["kubernetes.io/hostname"].clone();
+    let toleration = Toleration {
+        key: Some("Example".into()),
+        operator: Some("Exists".into()),
+        effect: Some("NoExecute".into()),
+        ..Toleration::default()
+    };
+    run_as(
+        &cluster,
+        MetalLBSpec {
+            node_selector: Some([("kubernetes.io/hostname".to_owned(), hostname)].into()),
+            speaker_tolerations: Some(vec![toleration.clone()]),
+            ..MetalLBSpec::default()
+        },
+    )
+    .await?;
+    let speakers = metallb::pods(&cluster, "app=metallb,component=speaker").await?;
+    let expected = BTreeSet::from([first.metadata.name.clone().unwrap_or_default()]);
+    ensure!(
+        speakers.values().cloned().collect::<BTreeSet<_>>() == expected,
+        "{speakers:?}"
+    );
+    let daemon_set = api::<DaemonSet>(&cluster).get("speaker").await?;
+    let pod = daemon_set
+        .spec
+        .and_then(|spec| spec.template.spec)
+        .context("a pod template")?;
+    ensure!(pod.tolerations.unwrap_or_default().contains(&toleration));
+    api::<Deployment>(&cluster).get("controller").await?;
+
+    run_as(&cluster, MetalLBSpec::default()).await?;
+    let speakers = metallb::pods(&cluster, "app=metallb,component=speaker").await?;
+    ensure!(
+        speakers.len() == nodes.list(&ListParams::default()).await?.items.len(),
+        "{speakers:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_deleted_comes_back() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let all = made(&cluster).await?;
+    ensure!(all.len() >= 6, "{all:?}");
+    for object in &all {
+        cluster
+            .kubectl(["--namespace", METALLB_NAMESPACE, "delete", object, "--wait=false"])
+            .await?;
+    }
+    everything_is_back(&cluster, &all).await
+}
+
+#[tokio::test]
+async fn what_is_edited_is_set_right() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let daemon_sets = api::<DaemonSet>(&cluster);
+    let image = |daemon_set: &DaemonSet| {
+        let pod = daemon_set.spec.as_ref()?.template.spec.as_ref()?;
+        pod.containers[0].image.clone()
+    };
+    let wanted = image(&daemon_sets.get("speaker").await?).context("an image")?;
+    let edit = json!({"spec": {"template": {"spec": {"containers": [{"name": "speaker", "image": "example.org/other:1"}]}}}});
+    daemon_sets
+        .patch("speaker", &PatchParams::default(), &Patch::Strategic(edit))
+        .await?;
+    wait::until("the speaker's image to be set right", LIMIT, async || {
+        let found = image(&daemon_sets.get("speaker").await?);
+        let right = found.as_ref() == Some(&wanted);
+        Ok::<_, kube::Error>(if right {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{found:?}"))
+        })
+    })
+    .await?;
+    available(&cluster).await
+}
+
+#[tokio::test]
+async fn deleting_the_resource_removes_everything_the_operator_made() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let before = made(&cluster).await?;
+    cluster
+        .kubectl(["--namespace", METALLB_NAMESPACE, "delete", "metallb", "metallb"])
+        .await?;
+    wait::until("nothing of it to be left", LIMIT, async || {
+        let left = made(&cluster).await?;
+        let pods = metallb::pods(&cluster, "app=metallb").await?;
+        let gone = left.is_empty() && pods.is_empty();
+        Ok::<_, anyhow::Error>(if gone {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{left:?} {pods:?}"))
+        })
+    })
+    .await?;
+    available(&cluster).await?;
+    ensure!(made(&cluster).await? == before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_resource_of_another_name_is_told_so() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let mut other = metallb::resource(MetalLBSpec::default());
+    other.metadata.name = Some("other".into());
+    cluster.apply(&other).await?;
+    let resources = api::<MetalLB>(&cluster);
+    let outcome = wait::until("its condition Degraded", LIMIT, async || {
+        let conditions = resources
+            .get("other")
+            .await?
+            .status
+            .and_then(|s| s.conditions)
+            .unwrap_or_default();
+        let found = conditions
+            .into_iter()
+            .find(|c| c.type_ == "Degraded" && c.status == "True");
+        Ok::<_, kube::Error>(found.map_or(Look::NotYet("no such condition".into()), Look::Done))
+    })
+    .await;
+    resources.delete("other", &DeleteParams::default()).await?;
+    let condition = outcome?;
+    ensure!(
+        condition.reason == "IncorrectMetalLBResourceName",
+        "{condition:?}"
+    );
+    ensure!(
+        condition.message == "Incorrect MetalLB resource name: other",
+        "{condition:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn pods_run_with_no_more_than_they_need() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    for pod in api::<Pod>(&cluster).list(&ListParams::default()).await?.items {
+        let name = pod.metadata.name.unwrap_or_default();
+        let spec = pod.spec.context("a pod with a specification")?;
+        let speaker = name.starts_with("speaker");
+        ensure!(spec.host_network.unwrap_or(false) == speaker, "{name}");
+        for container in spec.containers {
+            let security = container.security_context.context("a security context")?;
+            ensure!(security.read_only_root_filesystem == Some(true), "{name}");
+            ensure!(security.allow_privilege_escalation == Some(false), "{name}");
+            ensure!(!security.privileged.unwrap_or(false), "{name}");
+            let capabilities = security.capabilities.unwrap_or_default();
+            ensure!(capabilities.drop == Some(vec!["ALL".into()]), "{name}");
+            let added = capabilities.add.unwrap_or_default();
+            ensure!(
+                added == if speaker { vec!["NET_RAW"] } else { vec![] },
+                "{name}: {added:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_written_while_nothing_changes() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let versions = async || -> Result<Vec<Option<String>>> {
+        Ok(vec![
+            api::<MetalLB>(&cluster)
+                .get("metallb")
+                .await?
+                .metadata
+                .resource_version,
+            api::<DaemonSet>(&cluster)
+                .get("speaker")
+                .await?
+                .metadata
+                .resource_version,
+            api::<Deployment>(&cluster)
+                .get("controller")
+                .await?
+                .metadata
+                .resource_version,
+            api::<Secret>(&cluster)
+                .get("metallb-memberlist")
+                .await?
+                .metadata
+                .resource_version,
+            api::<ConfigMap>(&cluster)
+                .get("metallb-excludel2")
+                .await?
+                .metadata
+                .resource_version,
+            api::<ServiceAccount>(&cluster)
+                .get("speaker")
+                .await?
+                .metadata
+                .resource_version,
+        ])
+    };
+    // The last writes of a rollout come from Kubernetes itself: wait until two looks agree, then make the operator
+    // look at everything again by restarting it.
+    let settled = wait::until("a quiet moment", LIMIT, async || {
+        let (one, other) = (versions().await?, versions().await?);
+        Ok::<_, anyhow::Error>(if one == other {
+            Look::Done(one)
+        } else {
+            Look::NotYet("writes".into())
+        })
+    })
+    .await?;
+    let pods = api::<Pod>(&cluster);
+    let operator = ListParams::default().labels("control-plane=controller-manager");
+    let old = pods
+        .list(&operator)
+        .await?
+        .items
+        .remove(0)
+        .metadata
+        .name
+        .unwrap_or_default();
+    let foreground = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Foreground),
+        ..DeleteParams::default()
+    };
+    pods.delete(&old, &foreground).await?;
+    wait::until("another operator to be ready", LIMIT, async || {
+        let ready = pods.list(&operator).await?.items.into_iter().any(|pod| {
+            let conditions = pod
+                .status
+                .and_then(|status| status.conditions)
+                .unwrap_or_default();
+            let ready = conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True");
+            ready && pod.metadata.name.as_deref() != Some(&old)
+        });
+        Ok::<_, kube::Error>(if ready {
+            Look::Done(())
+        } else {
+            Look::NotYet("not ready".into())
+        })
+    })
+    .await?;
+    // Ready means that it has listed; its first reconciliation leaves a log line when it is through.
+    let logs = [
+        "--namespace",
+        METALLB_NAMESPACE,
+        "logs",
+        "deployment/metallb-operator-controller-manager",
+    ];
+    wait::until("its first look to be over", LIMIT, async || {
+        let said = cluster.kubectl(logs).await?;
+        let over = said.contains("\"available\"");
+        Ok::<_, anyhow::Error>(if over { Look::Done(()) } else { Look::NotYet(said) })
+    })
+    .await?;
+    ensure!(
+        versions().await? == settled,
+        "{settled:?} became {:?}",
+        versions().await?
+    );
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! What a client on the same segment gets from the addresses of Services.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Event;
+use kube::api::ListParams;
+use metallb_api::v1beta1::{BGPAdvertisement, BGPAdvertisementSpec};
+use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, l2_advertisement, pool};
+use metallb_e2e::kubernetes::{Cluster, TempNamespace};
+use metallb_e2e::lab::{Lab, web_image};
+use metallb_e2e::metallb::{addresses, available, event};
+use metallb_e2e::wait::{self, Look};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Runs the body with MetalLB available, two web servers called `web` and what a client on the segment can see.
+async fn on_the_wire(test: &str, body: impl AsyncFnOnce(&TempNamespace, &Lab) -> Result<()>) -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    let Some(lab) = Lab::of(&cluster)? else {
+        return Ok(());
+    };
+    available(&cluster).await?;
+    cluster
+        .in_namespace(test, async |namespace| {
+            namespace
+                .apply(fixtures::web("web", 2, web_image(&cluster))?)
+                .await?;
+            let rollout = [
+                "rollout",
+                "status",
+                "deployment/web",
+                "--timeout=60s",
+                "--namespace",
+                namespace.name(),
+            ];
+            cluster.kubectl(rollout).await?;
+            body(namespace, &lab).await
+        })
+        .await
+}
+
+/// The name of the pod that answers at the address.
+async fn answer(lab: &Lab, address: &str) -> Result<String> {
+    let client = lab.client()?;
+    let address: IpAddr = address.parse()?;
+    wait::until(format!("an answer from {address}"), LIMIT, async || {
+        client
+            .http_get(address, WEB_PORT, "/hostname")
+            .await
+            .map(Look::Done)
+    })
+    .await
+}
+
+/// The node that announces, as the Event says.
+async fn assigned_node(namespace: &TempNamespace, service: &str) -> Result<String> {
+    let message = event(namespace, service, "nodeAssigned")
+        .await?
+        .message
+        .unwrap_or_default();
+    let node = message.split('"').nth(1).context("a node in quotation marks")?;
+    ensure!(
+        message == format!("announcing from node \"{node}\" with protocol \"layer2\""),
+        "{message}"
+    );
+    Ok(node.to_owned())
+}
+
+#[tokio::test]
+async fn s9_exposed_deployments_get_ascending_addresses_that_answer() -> Result<()> {
+    on_the_wire("s9", async |namespace, lab| {
+        namespace
+            .apply(pool("ip-pool", &["172.30.203.10-172.30.203.20"]))
+            .await?;
+        namespace
+            .apply(l2_advertisement("l2advertise", &["ip-pool"]))
+            .await?;
+        let cluster = namespace.cluster();
+        for (name, expected) in [
+            ("nginx", "172.30.203.10"),
+            ("nginx-2", "172.30.203.11"),
+            ("nginx-3", "172.30.203.12"),
+        ] {
+            let expose = [
+                "expose",
+                "deployment",
+                "web",
+                "--type",
+                "LoadBalancer",
+                "--port",
+                "80",
+                "--name",
+                name,
+            ];
+            cluster
+                .kubectl(["--namespace", namespace.name()].into_iter().chain(expose))
+                .await?;
+            ensure!(addresses(namespace, name, 1).await? == [expected], "{name}");
+            ensure!(answer(lab, expected).await?.starts_with("web-"), "{name}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_dual_stack_service_answers_over_ipv4_and_ipv6_from_the_node_in_its_event() -> Result<()> {
+    on_the_wire("dual", async |namespace, lab| {
+        namespace
+            .apply(pool("dual", &["172.30.204.0/24", "fd30::204:0/112"]))
+            .await?;
+        namespace.apply(l2_advertisement("dual", &["dual"])).await?;
+        namespace
+            .apply(fixtures::dual_stack_load_balancer("web")?)
+            .await?;
+        let given = addresses(namespace, "web", 2).await?;
+        ensure!(given == ["172.30.204.0", "fd30::204:0"], "{given:?}");
+        let node = assigned_node(namespace, "web").await?;
+        let macs = lab.nodes_by_mac().await?;
+        for address in &given {
+            ensure!(answer(lab, address).await?.starts_with("web-"), "{address}");
+            let owners = lab.client()?.who_has(address.parse()?).await?;
+            let owners: BTreeSet<_> = owners.iter().filter_map(|mac| macs.get(mac)).collect();
+            ensure!(
+                owners == BTreeSet::from([&node]),
+                "{address}: {owners:?} answer, and the Event says {node}"
+            );
+        }
+        // One event, however often the Service and its endpoints are looked at.
+        let about = ListParams::default().fields("involvedObject.name=web,reason=nodeAssigned");
+        let told = namespace.api::<Event>().list(&about).await?.items;
+        ensure!(told.len() == 1 && told[0].count == Some(1), "{told:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn neighbours_are_told_when_an_address_comes_and_nothing_answers_when_it_went() -> Result<()> {
+    on_the_wire("comes-goes", async |namespace, lab| {
+        namespace.apply(pool("comes-goes", &["172.30.205.1/32"])).await?;
+        namespace
+            .apply(l2_advertisement("comes-goes", &["comes-goes"]))
+            .await?;
+        let client = lab.client()?;
+        let capture = client.capture("arp src 172.30.205.1").await?;
+        namespace.apply(fixtures::load_balancer("web")?).await?;
+        answer(lab, "172.30.205.1").await?;
+        let seen = capture.stop().await?;
+        let broadcast = |line: &&String| line.contains("> ff:ff:ff:ff:ff:ff");
+        ensure!(
+            seen.iter().filter(broadcast).count() >= 2,
+            "no gratuitous frames: {seen:#?}"
+        );
+
+        let delete = ["--namespace", namespace.name(), "delete", "service", "web"];
+        namespace.cluster().kubectl(delete).await?;
+        wait::until("silence", LIMIT, async || {
+            let owners = client.arp("172.30.205.1".parse()?).await?;
+            let silent = owners.is_empty();
+            Ok::<_, anyhow::Error>(if silent {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("{owners:?}"))
+            })
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_advertisement_for_a_missing_interface_is_told() -> Result<()> {
+    on_the_wire("interface", async |namespace, _lab| {
+        namespace.apply(pool("interface", &["172.30.206.1/32"])).await?;
+        let mut advertisement = l2_advertisement("interface", &["interface"]);
+        advertisement.spec.interfaces = Some(vec!["eth9".to_owned()]);
+        namespace.apply(advertisement).await?;
+        namespace.apply(fixtures::load_balancer("web")?).await?;
+        let told = event(namespace, "web", "announceFailed")
+            .await?
+            .message
+            .unwrap_or_default();
+        let start =
+            "the interfaces specified by LB IP \"172.30.206.1\" doesn't exist in assigned node \"node";
+        ensure!(
+            told.starts_with(start) && told.ends_with("with protocol \"layer2\""),
+            "{told}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_address_that_only_bgp_would_announce_is_reported() -> Result<()> {
+    on_the_wire("bgp-only", async |namespace, lab| {
+        namespace.apply(pool("bgp-only", &["172.30.207.1/32"])).await?;
+        let spec = BGPAdvertisementSpec {
+            ip_address_pools: Some(vec!["bgp-only".to_owned()]),
+            ..BGPAdvertisementSpec::default()
+        };
+        let mut advertisement = BGPAdvertisement::new("bgp-only", spec);
+        advertisement.metadata.namespace = Some(METALLB_NAMESPACE.to_owned());
+        namespace.apply(advertisement).await?;
+        namespace.apply(fixtures::load_balancer("web")?).await?;
+        ensure!(addresses(namespace, "web", 1).await? == ["172.30.207.1"]);
+        let told = event(namespace, "web", "notAnnounced").await?;
+        ensure!(told.type_.as_deref() == Some("Warning"));
+        let message = told.message.unwrap_or_default();
+        for part in ["BGP", "bgp-only", "L2Advertisement"] {
+            ensure!(message.contains(part), "no {part} in: {message}");
+        }
+        ensure!(lab.client()?.arp("172.30.207.1".parse()?).await?.is_empty());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_address_without_any_advertisement_is_reported_and_served_once_there_is_one() -> Result<()> {
+    on_the_wire("no-ad", async |namespace, lab| {
+        namespace.apply(pool("no-ad", &["172.30.208.1/32"])).await?;
+        namespace.apply(fixtures::load_balancer("web")?).await?;
+        let told = event(namespace, "web", "notAnnounced")
+            .await?
+            .message
+            .unwrap_or_default();
+        ensure!(
+            told.contains("no-ad") && told.contains("L2Advertisement"),
+            "{told}"
+        );
+        namespace.apply(l2_advertisement("no-ad", &["no-ad"])).await?;
+        ensure!(answer(lab, "172.30.208.1").await?.starts_with("web-"));
+        Ok(())
+    })
+    .await
+}
