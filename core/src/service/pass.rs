@@ -108,8 +108,11 @@ impl<'a> Pass<'a> {
         }
         if service.family_policy == FamilyPolicy::RequireDualStack && cluster_ips.len() < 2 {
             let listed = cluster_ips.join(" ");
-            let message = format!("Service requires dual stack but not enough clusterips [{listed}]");
-            self.warn(event::NOT_ENOUGH_CLUSTER_IPS, message);
+            let reason = event::NOT_ENOUGH_CLUSTER_IPS;
+            self.warn(
+                reason,
+                format!("Service requires dual stack but {reason} [{listed}]"),
+            );
             return Err(Lacking);
         }
         request::want(service).map_err(|error| {
