@@ -1,6 +1,7 @@
 //! The wiring of the process: which watches start a reconciliation, and what is done with its outcome.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         recorder,
         random: SystemRandom::new(),
         backoff: Mutex::default(),
+        spoken: AtomicBool::new(false),
     });
     tasks.spawn("ready", ready(client.clone(), settings.namespace.clone(), health));
     let controller = watches(&client, &settings.namespace);
@@ -163,6 +165,9 @@ struct Operator {
     random: SystemRandom,
     /// One for all resources: only the one that is named right can fail in a way that is worth a retry.
     backoff: Mutex<Backoff>,
+    /// Whether this process has told a state yet: the first one is told even if an earlier process did, so that the log
+    /// of a restarted operator says where things stand.
+    spoken: AtomicBool,
 }
 
 /// A reconciliation that has to be repeated. It is already logged.
@@ -204,7 +209,7 @@ impl Operator {
                 news,
                 failure,
             })) => {
-                if news {
+                if news || !self.spoken.swap(true, Ordering::Relaxed) {
                     self.report(name, subject.reference, state);
                 }
                 failure

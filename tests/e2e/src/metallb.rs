@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, ListParams};
-use metallb_api::v1beta1::{MetalLB, MetalLBSpec};
+use metallb_api::v1beta1::{LogLevel, MetalLB, MetalLBSpec};
 
 use crate::fixtures::{METALLB_NAMESPACE, ingress_addresses};
 use crate::kubernetes::{Cluster, TempNamespace};
@@ -33,7 +33,16 @@ pub fn resource(spec: MetalLBSpec) -> MetalLB {
 /// # Errors
 /// If the operator is not installed, or its pods do not become ready.
 pub async fn available(cluster: &Cluster) -> Result<()> {
-    run_as(cluster, MetalLBSpec::default()).await
+    run_as(cluster, ordinary()).await
+}
+
+/// A specification that asks for nothing special. Not an empty one: where server-side apply takes the last field out of
+/// an object it leaves null behind, which no CRD accepts.
+pub fn ordinary() -> MetalLBSpec {
+    MetalLBSpec {
+        log_level: Some(LogLevel::Info),
+        ..MetalLBSpec::default()
+    }
 }
 
 /// Makes the cluster run MetalLB as specified, and waits until the operator calls it Available.

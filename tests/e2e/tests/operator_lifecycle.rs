@@ -72,7 +72,7 @@ async fn s1_speakers_run_on_the_chosen_nodes_only() -> Result<()> {
         MetalLBSpec {
             node_selector: Some([("kubernetes.io/hostname".to_owned(), hostname)].into()),
             speaker_tolerations: Some(vec![toleration.clone()]),
-            ..MetalLBSpec::default()
+            ..metallb::ordinary()
         },
     )
     .await?;
@@ -90,7 +90,7 @@ async fn s1_speakers_run_on_the_chosen_nodes_only() -> Result<()> {
     ensure!(pod.tolerations.unwrap_or_default().contains(&toleration));
     api::<Deployment>(&cluster).get("controller").await?;
 
-    run_as(&cluster, MetalLBSpec::default()).await?;
+    available(&cluster).await?;
     let speakers = metallb::pods(&cluster, "app=metallb,component=speaker").await?;
     ensure!(
         speakers.len() == nodes.list(&ListParams::default()).await?.items.len(),
@@ -168,7 +168,7 @@ async fn deleting_the_resource_removes_everything_the_operator_made() -> Result<
 async fn a_resource_of_another_name_is_told_so() -> Result<()> {
     let cluster = Cluster::connect().await?;
     available(&cluster).await?;
-    let mut other = metallb::resource(MetalLBSpec::default());
+    let mut other = metallb::resource(metallb::ordinary());
     other.metadata.name = Some("other".into());
     cluster.apply(&other).await?;
     let resources = api::<MetalLB>(&cluster);
