@@ -116,7 +116,8 @@ deploy: ## Install the operator into the cluster of $KUBECONFIG
 
 .PHONY: undeploy
 undeploy: ## Remove the MetalLB resource, the operator and the CRDs from the cluster of $KUBECONFIG
-	@scripts/kubectl -n metallb-system delete metallbs.metallb.io --all --ignore-not-found --timeout=60s
+	@if scripts/kubectl get crd metallbs.metallb.io >/dev/null 2>&1; then \
+	  scripts/kubectl -n metallb-system delete metallbs.metallb.io --all --timeout=60s; fi
 	@scripts/kubectl delete -k config/default --ignore-not-found
 
 ##@ End-to-end tests
