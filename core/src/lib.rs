@@ -14,6 +14,7 @@ pub mod allocator;
 pub mod config;
 pub mod facts;
 pub mod layer2;
+pub mod migration;
 pub mod plan;
 pub mod service;
 pub mod world;

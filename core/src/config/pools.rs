@@ -86,12 +86,13 @@ impl Pools {
 
 /// The ranges read so far, by first address: they do not overlap, so that a new one can only meet its neighbours.
 #[derive(Default)]
-struct Taken {
+pub(crate) struct Taken {
     by_start: BTreeMap<(IpFamily, u128), AddressRange>,
 }
 
 impl Taken {
-    fn insert(&mut self, range: &AddressRange, pool: &str) -> Result<(), String> {
+    /// Takes `range` for `pool`, unless an address of it is taken: then the message says by what.
+    pub(crate) fn insert(&mut self, range: &AddressRange, pool: &str) -> Result<(), String> {
         let (first, last) = (*range.numbers().start(), *range.numbers().end());
         let before = self.by_start.range(..=(range.family(), last)).next_back();
         if let Some((_, known)) =
