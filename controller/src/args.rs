@@ -1,14 +1,19 @@
 //! The command line of the controller. Owns MetalLB's flags and variables, so that existing manifests start it
 //! unchanged; what a flag means is decided where its value is used.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use metallb_api::names::env;
 use metallb_runtime::log::LogLevel;
 
 /// The MetalLB controller: gives addresses to Services of type LoadBalancer.
 #[derive(Debug, Parser)]
-#[command(name = "controller", version)]
+#[command(name = "controller", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    /// Something else than to serve a cluster.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     /// Namespace of the address pools [default: the pod's own]
     #[arg(long, env = env::NAMESPACE)]
     pub(crate) namespace: Option<String>,
@@ -26,6 +31,27 @@ pub(crate) struct Args {
     lb_class: String,
     #[command(flatten)]
     pending: Pending,
+}
+
+/// What the binary does besides being the controller.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Print the resources that mean the same as the ConfigMap of MetalLB up to 0.12
+    Migrate(Migrate),
+}
+
+/// Where the old configuration is, and where the resources belong.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Migrate {
+    /// File with the ConfigMap, or - for standard input
+    #[arg(default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// The file holds the configuration itself, without a ConfigMap around it
+    #[arg(long)]
+    pub(crate) only_data: bool,
+    /// Namespace of the resources [default: that of the ConfigMap, or metallb-system]
+    #[arg(long)]
+    pub(crate) namespace: Option<String>,
 }
 
 /// Flags that are accepted and have no effect in this version.
@@ -175,6 +201,25 @@ mod tests {
         .unwrap();
         assert_eq!((args.without_effect(), args.lb_class()), (vec![], None));
         assert_eq!(args.health_probe_port, 17472);
+    }
+
+    #[test]
+    fn migrate_has_flags_of_its_own_and_takes_none_of_the_controller() {
+        let args = parse(&["migrate", "old.yaml", "--only-data", "--namespace=lb"]).unwrap();
+        let Some(Command::Migrate(migrate)) = args.command else {
+            panic!("{args:?}");
+        };
+        assert_eq!(
+            (
+                migrate.file.to_str(),
+                migrate.only_data,
+                migrate.namespace.as_deref()
+            ),
+            (Some("old.yaml"), true, Some("lb"))
+        );
+        assert!(parse(&["--namespace=lb", "migrate"]).is_err());
+        assert!(parse(&["old.yaml"]).is_err());
+        assert!(parse(&[]).unwrap().command.is_none());
     }
 
     #[test]

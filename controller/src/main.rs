@@ -2,16 +2,23 @@
 
 mod app;
 mod args;
+mod migrate;
 mod pool_status;
 mod state;
 mod watch;
 mod write;
 
+use std::process::ExitCode;
+
 use metallb_runtime::log;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let args: args::Args = metallb_runtime::args::parse();
+    if let Some(args::Command::Migrate(command)) = &args.command {
+        return migrate::run(command);
+    }
     log::init(args.log_level);
-    app::run(args).await
+    app::run(args).await?;
+    Ok(ExitCode::SUCCESS)
 }
