@@ -171,8 +171,10 @@ impl State {
         match written {
             Written::Done(facts) => {
                 tracing::info!(service = %write.service, ips = ?write.ingress, pool = write.pool, "address written");
-                // The watch may have told of the deletion while the write was under way.
-                if self.services.contains_key(&write.service) {
+                // The watch may have told, while the write was under way, that the Service was deleted, and perhaps made
+                // anew under the same name.
+                let known = self.services.get(&write.service);
+                if known.is_some_and(|known| known.uid == facts.uid) {
                     self.observe_service(write.service.clone(), *facts);
                 }
             }

@@ -8,6 +8,10 @@ use kube::{Client, Config};
 /// with backoff, instead of by the kernel for two minutes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Gives up on a connection that says nothing for this long, so that an API server which accepts and goes silent is
+/// noticed. Longer than a watch request lives (see [`crate::watch`]), which may be silent that long in peace.
+const READ_TIMEOUT: Duration = Duration::from_secs(70);
+
 /// No client could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -26,5 +30,8 @@ pub enum ClientError {
 pub async fn connect() -> Result<Client, ClientError> {
     let mut config = Config::infer().await.map_err(ClientError::Infer)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    // Counted from the request, not from when the pooled connection went idle.
+    config.reset_reader_on_write = true;
     Client::try_from(config).map_err(ClientError::Build)
 }

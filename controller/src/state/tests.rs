@@ -243,6 +243,24 @@ fn a_service_without_address_is_told_once_and_served_when_one_is_released() {
 }
 
 #[test]
+fn a_write_for_a_service_that_was_made_anew_says_nothing_about_the_new_one() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+    delete(&mut state, "web");
+    let anew = ServiceFacts {
+        uid: "another".into(),
+        ..service("web", 7, &[])
+    };
+    apply(&mut state, anew);
+    finish(
+        &mut state,
+        "web",
+        Written::Done(Box::new(service("web", 5, &["192.0.2.0"]))),
+    );
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+}
+
+#[test]
 fn a_deletion_missed_while_disconnected_releases_the_address() {
     let mut state = started(
         "192.0.2.8/32",
