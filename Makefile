@@ -18,7 +18,6 @@ CLUSTER   := cargo run --quiet -p metallb-e2e --bin cluster --
 TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/metallb-tools
 DENY      := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
-HOST      := $(shell rustc -vV | sed -n 's/^host: //p')
 BINARIES  := operator controller speaker
 
 ##@ Start here
