@@ -4,7 +4,8 @@
 //!   args ─► log ─► client ─► watch ──► inputs of the one owner task (in the binary)
 //!                    │                       │ decisions, as values
 //!                    └──► events ◄───────────┘
-//!   tasks: the first task that ends, ends the process.   admin: /healthz /readyz.   shutdown: SIGTERM, SIGINT.
+//!   tasks: the first task that ends, ends the process.   shutdown: SIGTERM, SIGINT.
+//!   http: one small server for admin (/healthz, /readyz), metrics and webhooks.
 //! ```
 //!
 //! It owns how a process starts, watches, reports and ends. It takes no MetalLB decision: those are in
@@ -15,6 +16,7 @@ pub mod args;
 pub mod backoff;
 pub mod client;
 pub mod events;
+pub mod http;
 pub mod log;
 pub mod shutdown;
 pub mod tasks;
