@@ -92,6 +92,8 @@ trait Read<O, F> {
     fn read(&mut self, object: O) -> Option<(NamespacedName, F)>;
     /// The object is gone.
     fn forget(&mut self, name: &NamespacedName);
+    /// These are all there are: every other one went while nobody watched.
+    fn keep_only(&mut self, listed: &BTreeMap<NamespacedName, F>);
 }
 
 /// For objects that always decode.
@@ -103,6 +105,8 @@ impl<K: Resource, F> Read<K, F> for Plain<K, F> {
     }
 
     fn forget(&mut self, _: &NamespacedName) {}
+
+    fn keep_only(&mut self, _: &BTreeMap<NamespacedName, F>) {}
 }
 
 /// For objects that may not decode. Remembers facts, so it is for configuration, of which there is little.
@@ -131,6 +135,10 @@ impl<K: Resource<DynamicType = ()>, F: Clone> Read<DeserializeGuard<K>, F> for G
 
     fn forget(&mut self, name: &NamespacedName) {
         self.last_good.remove(name);
+    }
+
+    fn keep_only(&mut self, listed: &BTreeMap<NamespacedName, F>) {
+        self.last_good.retain(|name, _| listed.contains_key(name));
     }
 }
 
@@ -174,6 +182,7 @@ where
             }
             Ok(Event::InitDone) => {
                 tracing::debug!(kind, objects = listing.len(), "listed");
+                reader.keep_only(&listing);
                 Some(Change::Reset(std::mem::take(&mut listing)))
             }
             Ok(Event::Apply(object)) => reader
@@ -300,20 +309,27 @@ mod tests {
         assert_eq!(got, [Change::Reset([(named("a"), "1".to_owned())].into())]);
     }
 
-    #[tokio::test]
-    async fn an_object_that_does_not_decode_keeps_its_last_good_facts() {
-        let good = |name: &str, value: &str| DeserializeGuard(Ok(config_map(name, value)));
-        let broken = |name: &str| {
-            let metadata = config_map(name, "").metadata;
-            DeserializeGuard::<ConfigMap>(Err(InvalidObject {
-                error: "unknown field".into(),
-                metadata,
-            }))
-        };
-        let reader = Guarded {
+    fn good(name: &str, value: &str) -> DeserializeGuard<ConfigMap> {
+        DeserializeGuard(Ok(config_map(name, value)))
+    }
+
+    fn broken(name: &str) -> DeserializeGuard<ConfigMap> {
+        let metadata = config_map(name, "").metadata;
+        DeserializeGuard(Err(InvalidObject {
+            error: "unknown field".into(),
+            metadata,
+        }))
+    }
+
+    fn guarded() -> Guarded<ConfigMap, String> {
+        Guarded {
             extract: value,
             last_good: BTreeMap::new(),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_that_does_not_decode_keeps_its_last_good_facts() {
         let events = vec![
             Ok(Event::Apply(good("a", "1"))),
             Ok(Event::Apply(broken("a"))),
@@ -328,8 +344,23 @@ mod tests {
         let good = || Change::Apply(named("a"), "1".to_owned());
         let listed = Change::Reset([(named("a"), "1".to_owned())].into());
         assert_eq!(
-            changes(reader, events).await,
+            changes(guarded(), events).await,
             [good(), good(), listed, Change::Delete(named("a"))]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_object_deleted_during_a_disconnection_leaves_nothing_to_its_successor() {
+        let events = vec![
+            Ok(Event::Apply(good("a", "of the first"))),
+            Ok(Event::Init),
+            Ok(Event::InitDone),
+            Ok(Event::Apply(broken("a"))),
+        ];
+        let first = Change::Apply(named("a"), "of the first".to_owned());
+        assert_eq!(
+            changes(guarded(), events).await,
+            [first, Change::Reset(BTreeMap::new())]
         );
     }
 }
