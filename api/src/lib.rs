@@ -5,6 +5,7 @@
 //! - [`names`]: annotations, labels, event reasons, condition types and object names, each spelt once.
 //! - [`crd`]: the CustomResourceDefinitions, generated from the types and made such that an API server accepts them
 //!   without a warning.
+//! - [`NamespacedName`] and [`Change`]: the words in which watches speak of objects.
 //!
 //! The crate is data only: it decides nothing, does no I/O and knows no client. Every optional field is an
 //! `Option`; a default that the API server fills in is stated on the field.
@@ -14,6 +15,7 @@
     reason = "every `printcolumn` in one attribute has a type and a path"
 )]
 
+mod change;
 pub mod crd;
 pub mod names;
 mod namespaced_name;
@@ -21,4 +23,5 @@ mod schema;
 pub mod v1beta1;
 pub mod v1beta2;
 
+pub use change::Change;
 pub use namespaced_name::NamespacedName;

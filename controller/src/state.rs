@@ -11,14 +11,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use metallb_api::NamespacedName;
 use metallb_api::names::condition;
 use metallb_api::v1beta1::IPAddressPool;
+use metallb_api::{Change, NamespacedName};
 use metallb_core::allocator::Allocator;
 use metallb_core::facts::ServiceFacts;
 use metallb_core::service::{self, EventKind, Outcome, ServiceEvent};
 use metallb_runtime::backoff::Backoff;
-use metallb_runtime::watch::Change;
 
 use crate::pool_status::PoolStatuses;
 use crate::write::{Write, Written};

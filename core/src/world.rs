@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use metallb_api::NamespacedName;
+use metallb_api::{Change, NamespacedName};
 
 use crate::config::{BgpAdvertisement, Fault, L2Advertisement, Pool};
 use crate::facts::{EndpointFacts, NodeFacts, SpeakerFacts};
@@ -22,7 +22,6 @@ mod planning;
 #[cfg(test)]
 mod tests;
 
-pub use change::Change;
 pub use claim::Claim;
 
 use change::{good, merge};

@@ -9,7 +9,7 @@ use futures::{Stream, StreamExt, pin_mut};
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Config, Event};
 use kube::{Api, Resource, ResourceExt};
-use metallb_api::NamespacedName;
+use metallb_api::{Change, NamespacedName};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Sender;
 
@@ -23,18 +23,6 @@ const WATCH_SECONDS: u32 = 60;
 /// Objects per page of a list. It bounds the memory of a list to a page of whole objects plus all facts; a page of 200
 /// Services is about 1 MB.
 const PAGE: u32 = 200;
-
-/// What changed in the set of watched objects, reduced to facts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<F> {
-    /// The object exists, with these facts.
-    Apply(NamespacedName, F),
-    /// The object is gone.
-    Delete(NamespacedName),
-    /// All objects there are. It comes once at the start and again whenever the watch had to start over, so that
-    /// deletions during a disconnection are seen.
-    Reset(BTreeMap<NamespacedName, F>),
-}
 
 /// The settings of a watch: all objects the `Api` reaches. Narrow it with `.labels()` or `.fields()`.
 pub fn config() -> Config {

@@ -7,9 +7,9 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Api, Client};
 use metallb_api::v1beta1;
 use metallb_core::config::{BgpAdvertisement, L2Advertisement, Pool};
-use metallb_core::world::{Change, Claim, Input};
+use metallb_core::world::{Claim, Input};
 use metallb_runtime::tasks::Tasks;
-use metallb_runtime::watch::{self, spawn, spawn_guarded};
+use metallb_runtime::watch::{config, spawn, spawn_guarded};
 use tokio::sync::mpsc::Sender;
 
 /// Where and what to watch.
@@ -30,46 +30,37 @@ pub(crate) fn spawn_all(tasks: &mut Tasks, sources: Sources, inputs: Sender<Inpu
     } = sources;
     // The API server leaves out the other types, of which there are usually many more. A Service that stops being a
     // load balancer is seen as deleted.
-    let balanced = watch::config().fields("spec.type=LoadBalancer");
-    let all = || Api::all(client.clone());
-    spawn::<Service, Claim, Input>(tasks, all(), balanced, Claim::from, inputs.clone(), |c| {
-        Input::Service(change(c))
-    });
-    let all = || Api::all(client.clone());
-    spawn::<EndpointSlice, _, _>(tasks, all(), watch::config(), Into::into, inputs.clone(), |c| {
-        Input::Endpoints(change(c))
-    });
-    spawn::<Node, _, _>(
-        tasks,
-        Api::all(client.clone()),
-        watch::config(),
-        Into::into,
-        inputs.clone(),
-        |c| Input::Node(change(c)),
-    );
+    let balanced = config().fields("spec.type=LoadBalancer");
+    let all = Api::all(client.clone());
+    spawn::<Service, Claim, _>(tasks, all, balanced, Claim::from, inputs.clone(), Input::Service);
+    let all = Api::all(client.clone());
+    spawn::<EndpointSlice, _, _>(tasks, all, config(), Into::into, inputs.clone(), Input::Endpoints);
+    let all = Api::all(client.clone());
+    spawn::<Node, _, _>(tasks, all, config(), Into::into, inputs.clone(), Input::Node);
     let pods = Api::namespaced(client.clone(), &namespace);
-    let speakers = watch::config().labels(&speaker_labels);
-    spawn::<Pod, _, _>(tasks, pods, speakers, Into::into, inputs.clone(), |c| {
-        Input::Speaker(change(c))
-    });
+    let speakers = config().labels(&speaker_labels);
+    spawn::<Pod, _, _>(tasks, pods, speakers, Into::into, inputs.clone(), Input::Speaker);
 
     let pools = Api::namespaced(client.clone(), &namespace);
-    spawn_guarded(tasks, pools, watch::config(), pool, inputs.clone(), |c| {
-        Input::Pool(change(c))
-    });
+    spawn_guarded(tasks, pools, config(), pool, inputs.clone(), Input::Pool);
     let l2 = Api::namespaced(client.clone(), &namespace);
     spawn_guarded(
         tasks,
         l2,
-        watch::config(),
+        config(),
         l2_advertisement,
         inputs.clone(),
-        |c| Input::L2Advertisement(change(c)),
+        Input::L2Advertisement,
     );
     let bgp = Api::namespaced(client, &namespace);
-    spawn_guarded(tasks, bgp, watch::config(), bgp_advertisement, inputs, |c| {
-        Input::BgpAdvertisement(change(c))
-    });
+    spawn_guarded(
+        tasks,
+        bgp,
+        config(),
+        bgp_advertisement,
+        inputs,
+        Input::BgpAdvertisement,
+    );
 }
 
 /// Whom a pool serves is the controller's business, so the namespaces are not needed.
@@ -86,12 +77,4 @@ fn l2_advertisement(object: v1beta1::L2Advertisement) -> Result<L2Advertisement,
 #[expect(clippy::needless_pass_by_value, reason = "watches hand over what they read")]
 fn bgp_advertisement(object: v1beta1::BGPAdvertisement) -> Result<BgpAdvertisement, String> {
     BgpAdvertisement::parse(&object).map_err(|error| error.to_string())
-}
-
-fn change<F>(change: watch::Change<F>) -> Change<F> {
-    match change {
-        watch::Change::Apply(key, facts) => Change::Apply(key, facts),
-        watch::Change::Delete(key) => Change::Delete(key),
-        watch::Change::Reset(all) => Change::Reset(all),
-    }
 }

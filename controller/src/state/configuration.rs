@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use metallb_api::NamespacedName;
 use metallb_api::v1beta1::IPAddressPool;
+use metallb_api::{Change, NamespacedName};
 use metallb_core::allocator::Allocator;
 use metallb_core::config::{Fault, Pools};
-use metallb_runtime::watch::Change;
 
 use super::Labels;
 use crate::pool_status::PoolStatuses;

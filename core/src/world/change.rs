@@ -3,40 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use metallb_api::NamespacedName;
-
-/// What changed in the set of objects of one kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<F, K: Ord = NamespacedName> {
-    /// The object exists, with these facts.
-    Apply(K, F),
-    /// The object is gone.
-    Delete(K),
-    /// All objects there are.
-    Reset(BTreeMap<K, F>),
-}
-
-impl<F> Change<F> {
-    /// The namespace of the objects, for kinds that are watched in one; empty if there is no object.
-    pub(super) fn namespace(&self) -> String {
-        let key = match self {
-            Self::Apply(key, _) | Self::Delete(key) => Some(key),
-            Self::Reset(all) => all.keys().next(),
-        };
-        key.map(|key| key.namespace.clone()).unwrap_or_default()
-    }
-
-    /// The same for objects whose name is enough: cluster-wide kinds, and those of the one configuration namespace.
-    pub(super) fn by_name(self) -> Change<F, String> {
-        match self {
-            Self::Apply(key, facts) => Change::Apply(key.name, facts),
-            Self::Delete(key) => Change::Delete(key.name),
-            Self::Reset(all) => {
-                Change::Reset(all.into_iter().map(|(key, facts)| (key.name, facts)).collect())
-            }
-        }
-    }
-}
+use metallb_api::Change;
 
 /// One object that differs from what was known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +96,8 @@ pub(super) fn good<F: Clone, E, K: Ord + Clone>(
 
 #[cfg(test)]
 mod tests {
+    use metallb_api::NamespacedName;
+
     use super::*;
 
     fn key(name: &str) -> NamespacedName {

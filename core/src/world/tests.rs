@@ -3,9 +3,10 @@
 mod properties;
 mod scene;
 
+use metallb_api::Change;
 use metallb_api::names::event;
 
-use super::{Change, Input, Own, World};
+use super::{Input, Own, World};
 use crate::facts::TrafficPolicy;
 use crate::layer2::{Interfaces, Reason};
 use crate::plan::{Decision, Plan};

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use metallb_api::Change;
 use metallb_api::names::event;
 use metallb_core::config::{L2Advertisement, Pool};
-use metallb_core::world::{Change, Claim};
+use metallb_core::world::Claim;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use metallb_api::{NamespacedName, v1beta1};
+use metallb_api::{Change, NamespacedName, v1beta1};
 use serde_json::{Value, json};
 
 use crate::config::{BgpAdvertisement, L2Advertisement, Pool};
 use crate::facts::{EndpointFacts, NodeFacts, SpeakerFacts};
 use crate::plan::Plan;
-use crate::world::{Change, Claim, Input, Own, World};
+use crate::world::{Claim, Input, Own, World};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scene {
