@@ -1,8 +1,14 @@
 //! The one way to the API server.
 
+mod limit;
+
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
 use kube::{Client, Config};
+use tower::layer::layer_fn;
+
+use limit::LimitWrites;
 
 /// Gives up on a connection attempt that gets no answer: a dead API server address is then retried by the caller,
 /// with backoff, instead of by the kernel for two minutes.
@@ -33,5 +39,6 @@ pub async fn connect() -> Result<Client, ClientError> {
     config.read_timeout = Some(READ_TIMEOUT);
     // Counted from the request, not from when the pooled connection went idle.
     config.reset_reader_on_write = true;
-    Client::try_from(config).map_err(ClientError::Build)
+    let client = ClientBuilder::try_from(config).map_err(ClientError::Build)?;
+    Ok(client.with_layer(&layer_fn(LimitWrites)).build())
 }
