@@ -1,0 +1,146 @@
+//! What the link is told without a question, and when.
+
+use super::*;
+
+#[test]
+fn a_new_address_is_told_at_once_and_four_times_again() {
+    let mut party = Party::new(&[interface(1)], &BTreeMap::new());
+    let told = |ms: u128| {
+        [
+            (
+                ms,
+                "eth1: arp request 192.0.2.1 is at 1 to ff:ff:ff:ff:ff:ff".to_string(),
+            ),
+            (
+                ms,
+                "eth1: arp reply 192.0.2.1 is at 1 to ff:ff:ff:ff:ff:ff".to_string(),
+            ),
+        ]
+    };
+    let first = party.handle(Input::Addresses(&everywhere(&["192.0.2.1"])));
+    assert_eq!(first, told(0).map(|(_, act)| act));
+    assert_eq!(
+        party.run_until(at(60_000)),
+        [1100, 2200, 3300, 4400].map(told).concat()
+    );
+}
+
+#[test]
+fn the_same_addresses_again_change_nothing() {
+    let addresses = everywhere(&["192.0.2.1", "2001:db8::1"]);
+    let mut party = Party::new(&[interface(1)], &addresses);
+    party.run_until(at(2_000));
+    assert!(party.handle(Input::Addresses(&addresses)).is_empty());
+    let last = party.run_until(at(60_000)).last().unwrap().0;
+    assert_eq!(last, 4400, "the schedule of the first time goes on");
+    assert!(party.handle(Input::Interfaces(&[interface(1)])).is_empty());
+}
+
+#[test]
+fn nothing_is_sent_for_a_withdrawn_address() {
+    let mut party = Party::new(&[interface(1)], &everywhere(&["192.0.2.1", "2001:db8::1"]));
+    assert_eq!(
+        party.handle(Input::Addresses(&BTreeMap::new())),
+        [
+            "withdrawn 192.0.2.1 after 0 answers",
+            "eth1: leave ff02::1:ff00:1",
+            "withdrawn 2001:db8::1 after 0 answers",
+        ]
+    );
+    for frame in [arp_request("192.0.2.1"), solicitation("2001:db8::1", PEER.ip)] {
+        assert!(
+            party
+                .handle(Input::Frame {
+                    interface: 1,
+                    bytes: &frame
+                })
+                .is_empty()
+        );
+    }
+    assert_eq!(party.machine.next_deadline(), None);
+    assert_eq!(
+        party.machine.dropped(),
+        &BTreeMap::from([(Drop::NotAnnounced, 2)])
+    );
+    assert_eq!(party.machine.counters().count(), 0);
+}
+
+#[test]
+fn answers_overtake_the_gratuitous_schedule() {
+    let mut party = Party::new(&[interface(1)], &BTreeMap::new());
+    let many: Vec<String> = (1..=100).map(|n| format!("192.0.2.{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    party.machine.handle(Input::Addresses(&everywhere(&many)), at(0));
+    let first = party.machine.poll_transmit().unwrap();
+    assert_eq!(
+        describe(&first.frame),
+        "arp request 192.0.2.1 is at 1 to ff:ff:ff:ff:ff:ff"
+    );
+    let acts = party.handle(Input::Frame {
+        interface: 1,
+        bytes: &arp_request("192.0.2.77"),
+    });
+    // The second half of the round under way comes first, then the answer, then the other 99.
+    assert_eq!(acts[1], "eth1: arp reply 192.0.2.77 is at 1 to 02:00:00:00:00:99");
+    assert_eq!(acts.len(), 2 + 2 * 99);
+}
+
+#[test]
+fn a_station_that_was_stopped_does_not_catch_up() {
+    let mut party = Party::new(&[interface(1)], &everywhere(&["192.0.2.1"]));
+    party.now = at(4_900);
+    assert_eq!(
+        party.handle(Input::Timeout).len(),
+        2,
+        "one round for the four that were missed"
+    );
+    assert_eq!(party.machine.next_deadline(), None);
+}
+
+/// Two stations on one link and a neighbour that believes what it hears, as hosts do.
+#[test]
+fn a_neighbour_learns_the_new_owner_at_the_moment_of_the_move() {
+    let address = everywhere(&["192.0.2.1"]);
+    let mut old = Party::new(&[interface(1)], &address).settled();
+    let mut new = Party::new(&[interface(2)], &BTreeMap::new()).settled();
+    let owner = |acts: &[String]| {
+        acts.iter()
+            .find_map(|act| Some(act.split("is at ").nth(1)?[..1].to_string()))
+    };
+
+    let ask = arp_request("192.0.2.1");
+    assert_eq!(
+        owner(&old.handle(Input::Frame {
+            interface: 1,
+            bytes: &ask
+        })),
+        Some("1".into())
+    );
+    assert_eq!(
+        owner(&new.handle(Input::Frame {
+            interface: 2,
+            bytes: &ask
+        })),
+        None
+    );
+    assert_eq!(owner(&old.handle(Input::Addresses(&BTreeMap::new()))), None);
+    assert_eq!(
+        owner(&new.handle(Input::Addresses(&address))),
+        Some("2".into()),
+        "told without a question"
+    );
+    assert_eq!(
+        owner(&old.handle(Input::Frame {
+            interface: 1,
+            bytes: &ask
+        })),
+        None
+    );
+    assert_eq!(
+        owner(&new.handle(Input::Frame {
+            interface: 2,
+            bytes: &ask
+        })),
+        Some("2".into())
+    );
+}
