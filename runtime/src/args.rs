@@ -1,9 +1,12 @@
 //! What command lines of all three binaries have in common: Go-style flags and the pod's own namespace.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::{fs, io};
 
 use clap::Parser;
+
+use crate::tls::{Settings, SettingsError};
 
 /// Where the kubelet tells a pod its namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -30,6 +33,51 @@ pub fn own_namespace(given: Option<String>) -> Result<String, NamespaceError> {
         None => fs::read_to_string(NAMESPACE_FILE)
             .map(|namespace| namespace.trim().to_owned())
             .map_err(NamespaceError),
+    }
+}
+
+/// What the HTTPS servers of a process speak, and how its metrics are served.
+#[derive(Debug, clap::Args)]
+pub struct Serving {
+    /// Port of the metrics, over HTTPS; 0 serves none
+    #[arg(long, default_value_t = 9120)]
+    pub port: u16,
+    /// Directory with tls.crt and tls.key for the metrics [default: a certificate made at start]
+    #[arg(long)]
+    metrics_cert_dir: Option<PathBuf>,
+    /// Lowest TLS version: VersionTLS12 or VersionTLS13 [default: VersionTLS13]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    tls_min_version: String,
+    /// Cipher suites of TLS 1.2, comma-separated, by their IANA names [default: all that are secure]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    tls_cipher_suites: String,
+    /// Curves, comma-separated, by their numbers: 29 is X25519, 23 P-256, 24 P-384 [default: all]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    tls_curve_preferences: String,
+}
+
+impl Serving {
+    /// The directory with the metrics' certificate, if there is one.
+    pub fn metrics_cert_dir(&self) -> Option<&PathBuf> {
+        self.metrics_cert_dir
+            .as_ref()
+            .filter(|directory| !directory.as_os_str().is_empty())
+    }
+
+    /// What the flags mean for every HTTPS server. What they ask for and cannot have is logged.
+    ///
+    /// # Errors
+    /// They contradict each other, or name what there is not.
+    pub fn tls(&self) -> Result<Settings, SettingsError> {
+        let settings = Settings::new(
+            &self.tls_min_version,
+            &self.tls_cipher_suites,
+            &self.tls_curve_preferences,
+        )?;
+        for name in settings.left_out() {
+            tracing::warn!(name, "asked for by a --tls flag, but not offered here: left out");
+        }
+        Ok(settings)
     }
 }
 

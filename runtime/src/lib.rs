@@ -20,4 +20,5 @@ pub mod http;
 pub mod log;
 pub mod shutdown;
 pub mod tasks;
+pub mod tls;
 pub mod watch;
