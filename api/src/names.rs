@@ -103,6 +103,8 @@ pub mod event {
     pub const NO_CLUSTER_IPS_FAMILY: &str = "noclusterIPsIPFamily";
     /// A Service names a pool that does not exist; the address came from another one.
     pub const ADDRESS_POOL_NOT_FOUND: &str = "addressPoolNotFound";
+    /// The API server does not let the controller write the status of a Service.
+    pub const STATUS_REFUSED: &str = "statusRefused";
 
     /// A node announces the address of a Service.
     pub const NODE_ASSIGNED: &str = "nodeAssigned";

@@ -107,7 +107,7 @@ impl Owner {
                 }
                 Some(done) = writes.next(), if !writes.is_empty() => {
                     let (write, written): (Write, Written) = done;
-                    if matches!(written, Written::Refused) {
+                    if matches!(written, Written::Refused(_)) {
                         let service = write.service.clone();
                         refused.push(tokio::time::sleep(REFUSED).map(|()| service));
                     }

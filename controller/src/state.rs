@@ -24,11 +24,14 @@ use crate::write::{Write, Written};
 
 mod configuration;
 mod queue;
+mod tells;
 #[cfg(test)]
 mod tests;
 
 use configuration::{Configuration, Reading};
 use queue::WriteQueue;
+use tells::Tells;
+pub(crate) use tells::{Subject, Tell};
 
 type Labels = BTreeMap<String, String>;
 
@@ -41,28 +44,6 @@ pub(crate) enum Input {
     Pool(Change<IPAddressPool>),
     /// The labels of every namespace.
     Namespace(Change<Labels>),
-}
-
-/// Something to tell the author of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tell {
-    /// What kind of object it is.
-    pub(crate) subject: Subject,
-    /// The object.
-    pub(crate) object: NamespacedName,
-    /// Its uid.
-    pub(crate) uid: String,
-    /// What.
-    pub(crate) event: ServiceEvent,
-}
-
-/// The kinds of objects that are told something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
-    /// A Service.
-    Service,
-    /// An IPAddressPool.
-    Pool,
 }
 
 /// The state of the controller.
@@ -80,9 +61,7 @@ pub(crate) struct State {
     waiting: BTreeSet<NamespacedName>,
     /// An address was released since they were last tried.
     freed: bool,
-    /// What each Service was told by its last decision: a complaint that lasts is told once.
-    told: BTreeMap<NamespacedName, Vec<ServiceEvent>>,
-    tells: Vec<Tell>,
+    tells: Tells,
     writes: WriteQueue,
 }
 
@@ -107,8 +86,7 @@ impl State {
             dirty: BTreeSet::new(),
             waiting: BTreeSet::new(),
             freed: false,
-            told: BTreeMap::new(),
-            tells: Vec::new(),
+            tells: Tells::default(),
             writes: WriteQueue::default(),
         }
     }
@@ -162,7 +140,6 @@ impl State {
         } else {
             None
         };
-        let again = failed.is_some();
         self.writes.finished(
             &write.service,
             failed.filter(|_| self.services.contains_key(&write.service)),
@@ -177,16 +154,24 @@ impl State {
                     self.observe_service(write.service.clone(), *facts);
                 }
             }
-            Written::Outdated | Written::Refused | Written::Failed(_) => {
-                // If nothing newer was seen yet, the watch will bring it and cause the next decision.
-                let newer = self
-                    .services
-                    .get(&write.service)
-                    .is_some_and(|known| known.resource_version != write.resource_version);
-                if newer || again {
-                    self.dirty.insert(write.service.clone());
+            Written::Refused(reason) => {
+                if let Some(known) = self.services.get(&write.service) {
+                    self.tells.refused(known, write, &reason);
                 }
+                self.decide_if_newer(write);
             }
+            Written::Outdated => self.decide_if_newer(write),
+            Written::Failed(_) => {
+                self.dirty.insert(write.service.clone());
+            }
+        }
+    }
+
+    /// A write came to nothing. If nothing newer was seen yet, the watch will bring it and cause the next decision.
+    fn decide_if_newer(&mut self, write: &Write) {
+        let known = self.services.get(&write.service);
+        if known.is_some_and(|known| known.resource_version != write.resource_version) {
+            self.dirty.insert(write.service.clone());
         }
     }
 
@@ -230,7 +215,7 @@ impl State {
 
     /// What is to be told since the last call.
     pub(crate) fn take_tells(&mut self) -> Vec<Tell> {
-        std::mem::take(&mut self.tells)
+        self.tells.take()
     }
 
     /// What the status of pools should say and does not.
@@ -262,7 +247,7 @@ impl State {
     /// The Service is gone, or was never ours.
     fn forget(&mut self, key: &NamespacedName) {
         self.services.remove(key);
-        self.told.remove(key);
+        self.tells.forget(key);
         self.waiting.remove(key);
         self.dirty.remove(key);
         self.writes.forget(key);
@@ -306,8 +291,9 @@ impl State {
     fn adopt(&mut self) {
         let events = service::adopt(&mut self.allocator, self.services.values());
         for (facts, events) in events {
-            let tells = events.into_iter().map(|event| Tell::service(facts, event));
-            self.tells.extend(tells);
+            for event in events {
+                self.tells.push(Tell::service(facts, event));
+            }
         }
         let adopted = self
             .services
@@ -338,7 +324,7 @@ impl State {
         } else {
             self.waiting.remove(key);
         }
-        self.tell(facts, events);
+        self.tells.decided(facts, events, &ingress, !write);
         if write {
             self.writes.put(Write {
                 service: key.clone(),
@@ -349,27 +335,6 @@ impl State {
             });
         } else {
             self.writes.cancel(key);
-        }
-    }
-
-    fn tell(&mut self, facts: &ServiceFacts, events: Vec<ServiceEvent>) {
-        let before = self.told.remove(&facts.key).unwrap_or_default();
-        for event in events.iter().filter(|event| !before.contains(event)) {
-            self.tells.push(Tell::service(facts, event.clone()));
-        }
-        if !events.is_empty() {
-            self.told.insert(facts.key.clone(), events);
-        }
-    }
-}
-
-impl Tell {
-    fn service(facts: &ServiceFacts, event: ServiceEvent) -> Self {
-        Self {
-            subject: Subject::Service,
-            object: facts.key.clone(),
-            uid: facts.uid.clone(),
-            event,
         }
     }
 }

@@ -39,8 +39,8 @@ pub(crate) enum Written {
     Done(Box<ServiceFacts>),
     /// The object has changed since, or is gone: the watch tells.
     Outdated,
-    /// The API server works, but does not let us write this one. Tried again after [`REFUSED`].
-    Refused,
+    /// The API server works, but does not let us write this one, for this reason. Tried again after [`REFUSED`].
+    Refused(String),
     /// Not done. The wait before the next attempt is over; the next one may be longer.
     Failed(Backoff),
 }
@@ -65,7 +65,7 @@ pub(crate) async fn perform(client: Client, write: Write, mut backoff: Backoff) 
         Err(Error::Api(status)) if is_refusal(status.code) => {
             let error = &status.message;
             tracing::warn!(service = %write.service, error, retry_s = REFUSED.as_secs(), "address refused");
-            Written::Refused
+            Written::Refused(status.message.clone())
         }
         Err(error) => {
             let wait = backoff.failed();

@@ -109,6 +109,19 @@ fn finish(state: &mut State, name: &str, outcome: Written) {
     state.decide();
 }
 
+/// The write of `name` that is under way succeeds: the object has `version` now, and these addresses.
+fn done(state: &mut State, name: &str, version: u32, ingress: &[&str]) {
+    finish(
+        state,
+        name,
+        Written::Done(Box::new(service(name, version, ingress))),
+    );
+}
+
+fn refused() -> Written {
+    Written::Refused("admission webhook \"policy.example.org\" denied the request".into())
+}
+
 #[test]
 fn nothing_is_given_before_every_kind_was_listed() {
     let mut state = State::new(None);
@@ -134,7 +147,70 @@ fn existing_addresses_are_adopted_before_the_first_new_one_is_given() {
         vec![service("a", 1, &[]), service("z", 1, &["192.0.2.0"])],
     );
     assert_eq!(writes(&mut state), ["a=192.0.2.1"]);
-    assert_eq!(told(&mut state), [("a".into(), event::IP_ALLOCATED)]);
+}
+
+#[test]
+fn an_address_is_announced_when_it_is_written_down_and_not_before() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+    assert_eq!(told(&mut state), []);
+    done(&mut state, "web", 2, &["192.0.2.0"]);
+    assert_eq!(told(&mut state), [("web".into(), event::IP_ALLOCATED)]);
+    apply(&mut state, service("web", 2, &["192.0.2.0"]));
+    assert_eq!(told(&mut state), []);
+}
+
+#[test]
+fn an_address_is_announced_even_if_only_the_watch_tells_that_it_was_written() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+    apply(&mut state, service("web", 2, &["192.0.2.0"]));
+    finish(&mut state, "web", Written::Outdated);
+    assert_eq!(told(&mut state), [("web".into(), event::IP_ALLOCATED)]);
+}
+
+#[test]
+fn an_address_that_was_replaced_before_it_was_written_is_never_announced() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+    reconfigure(&mut state, pool("198.51.100.0/30"));
+    finish(&mut state, "web", Written::Outdated);
+    assert_eq!(writes(&mut state), ["web=198.51.100.0"]);
+    told(&mut state);
+    done(&mut state, "web", 3, &["198.51.100.0"]);
+    let tells = state.take_tells();
+    let [tell] = tells.as_slice() else {
+        panic!("{tells:?}")
+    };
+    assert_eq!(tell.event.message, "Assigned IP [\"198.51.100.0\"]");
+}
+
+#[test]
+fn a_refused_write_tells_the_service_once_who_refuses_it_and_what_to_do() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    let (write, _) = state.next_write().unwrap();
+    state.observe_written(&write, refused());
+    let tells = state.take_tells();
+    let [tell] = tells.as_slice() else {
+        panic!("{tells:?}")
+    };
+    assert_eq!(
+        (tell.event.reason, tell.event.kind),
+        (event::STATUS_REFUSED, EventKind::Warning)
+    );
+    for part in ["192.0.2.0", "policy.example.org", "Correct"] {
+        assert!(tell.event.message.contains(part), "{}", tell.event.message);
+    }
+    state.retry(&key("web"));
+    state.decide();
+    let (write, _) = state.next_write().unwrap();
+    state.observe_written(&write, refused());
+    assert_eq!(told(&mut state), [], "it knows");
+    state.retry(&key("web"));
+    state.decide();
+    writes(&mut state);
+    done(&mut state, "web", 2, &["192.0.2.0"]);
+    assert_eq!(told(&mut state), [("web".into(), event::IP_ALLOCATED)]);
 }
 
 #[test]
@@ -149,13 +225,7 @@ fn of_two_services_with_one_address_the_older_keeps_it() {
     };
     let mut state = started("192.0.2.0/30", vec![older, newer]);
     assert_eq!(writes(&mut state), ["a=192.0.2.1"]);
-    assert_eq!(
-        told(&mut state),
-        [
-            ("a".into(), event::CLEAR_ASSIGNMENT),
-            ("a".into(), event::IP_ALLOCATED)
-        ]
-    );
+    assert_eq!(told(&mut state), [("a".into(), event::CLEAR_ASSIGNMENT)]);
 }
 
 #[test]
@@ -170,11 +240,7 @@ fn a_restart_changes_nothing() {
 fn the_echo_of_a_write_causes_nothing() {
     let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
     assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-    finish(
-        &mut state,
-        "web",
-        Written::Done(Box::new(service("web", 5, &["192.0.2.0"]))),
-    );
+    done(&mut state, "web", 5, &["192.0.2.0"]);
     apply(&mut state, service("web", 5, &["192.0.2.0"]));
     assert_eq!(writes(&mut state), [""; 0]);
 }
@@ -183,11 +249,7 @@ fn the_echo_of_a_write_causes_nothing() {
 fn an_object_older_than_the_write_is_passed_over() {
     let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
     writes(&mut state);
-    finish(
-        &mut state,
-        "web",
-        Written::Done(Box::new(service("web", 5, &["192.0.2.0"]))),
-    );
+    done(&mut state, "web", 5, &["192.0.2.0"]);
     apply(&mut state, service("web", 4, &[]));
     assert_eq!(writes(&mut state), [""; 0]);
 }
@@ -239,6 +301,7 @@ fn a_service_without_address_is_told_once_and_served_when_one_is_released() {
     assert_eq!(told(&mut state), []);
     delete(&mut state, "a");
     assert_eq!(writes(&mut state), ["b=192.0.2.8"]);
+    done(&mut state, "b", 3, &["192.0.2.8"]);
     assert_eq!(told(&mut state), [("b".into(), event::IP_ALLOCATED)]);
 }
 
@@ -252,11 +315,7 @@ fn a_write_for_a_service_that_was_made_anew_says_nothing_about_the_new_one() {
         ..service("web", 7, &[])
     };
     apply(&mut state, anew);
-    finish(
-        &mut state,
-        "web",
-        Written::Done(Box::new(service("web", 5, &["192.0.2.0"]))),
-    );
+    done(&mut state, "web", 5, &["192.0.2.0"]);
     assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
 }
 
@@ -282,10 +341,7 @@ fn a_pool_that_cannot_be_read_leaves_the_last_good_one_in_force() {
     assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
     assert_eq!(
         told(&mut state),
-        [
-            ("gold".into(), condition::CONFIGURATION_ERROR),
-            ("web".into(), event::IP_ALLOCATED)
-        ]
+        [("gold".into(), condition::CONFIGURATION_ERROR)]
     );
 }
 
@@ -356,12 +412,12 @@ fn the_counters_follow_what_is_given_until_the_pool_says_so() {
 fn a_refused_write_waits_until_it_is_asked_for_again_or_the_service_changes() {
     let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
     writes(&mut state);
-    finish(&mut state, "web", Written::Refused);
+    finish(&mut state, "web", refused());
     assert_eq!(writes(&mut state), [""; 0]);
     state.retry(&key("web"));
     state.decide();
     assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-    finish(&mut state, "web", Written::Refused);
+    finish(&mut state, "web", refused());
     apply(&mut state, service("web", 2, &[]));
     assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
 }

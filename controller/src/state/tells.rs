@@ -1,0 +1,148 @@
+//! What the authors of objects are told. Owns when: a complaint when it is new, an address when it is written down, a
+//! refusal once until the write goes through.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use metallb_api::NamespacedName;
+use metallb_api::names::event;
+use metallb_core::allocator::Quoted;
+use metallb_core::facts::ServiceFacts;
+use metallb_core::service::{EventKind, ServiceEvent};
+
+use crate::write::{REFUSED, Write};
+
+/// Something to tell the author of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tell {
+    /// What kind of object it is.
+    pub(crate) subject: Subject,
+    /// The object.
+    pub(crate) object: NamespacedName,
+    /// Its uid.
+    pub(crate) uid: String,
+    /// What.
+    pub(crate) event: ServiceEvent,
+}
+
+/// The kinds of objects that are told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A Service.
+    Service,
+    /// An IPAddressPool.
+    Pool,
+}
+
+/// Bounded by the number of Services: each map holds what the last decision or write of one gave rise to.
+#[derive(Debug, Default)]
+pub(super) struct Tells {
+    /// What each Service was told by its last decision: a complaint that lasts is told once.
+    told: BTreeMap<NamespacedName, Vec<ServiceEvent>>,
+    /// Addresses that are given and not yet written down.
+    unwritten: BTreeMap<NamespacedName, News>,
+    /// Why the last write of a Service was refused.
+    refused: BTreeMap<NamespacedName, ServiceEvent>,
+    out: Vec<Tell>,
+}
+
+/// What to tell as soon as the status lists `ingress`.
+#[derive(Debug)]
+struct News {
+    ingress: Vec<IpAddr>,
+    events: Vec<ServiceEvent>,
+}
+
+impl Tells {
+    /// A Service was decided about: it is to have `ingress`, and if `written`, its status says so.
+    pub(super) fn decided(
+        &mut self,
+        facts: &ServiceFacts,
+        events: Vec<ServiceEvent>,
+        ingress: &[IpAddr],
+        written: bool,
+    ) {
+        let (news, complaints): (Vec<_>, Vec<_>) = events
+            .into_iter()
+            .partition(|event| event.reason == event::IP_ALLOCATED);
+        let before = self.told.remove(&facts.key).unwrap_or_default();
+        for event in complaints.iter().filter(|event| !before.contains(event)) {
+            self.push(Tell::service(facts, event.clone()));
+        }
+        if !complaints.is_empty() {
+            self.told.insert(facts.key.clone(), complaints);
+        }
+        // What was given before and never written counts only if it still belongs to what is given now.
+        let unwritten = self.unwritten.remove(&facts.key);
+        let mut due = unwritten
+            .filter(|news| news.ingress.iter().all(|ip| ingress.contains(ip)))
+            .map_or_else(Vec::new, |news| news.events);
+        due.extend(news);
+        if written {
+            self.refused.remove(&facts.key);
+            self.out
+                .extend(due.into_iter().map(|event| Tell::service(facts, event)));
+        } else if !due.is_empty() {
+            let news = News {
+                ingress: ingress.to_vec(),
+                events: due,
+            };
+            self.unwritten.insert(facts.key.clone(), news);
+        }
+    }
+
+    /// The API server refused `write` for `reason`: told once, until a write goes through.
+    pub(super) fn refused(&mut self, facts: &ServiceFacts, write: &Write, reason: &str) {
+        let event = refusal(write, reason);
+        if self.refused.get(&facts.key) != Some(&event) {
+            self.push(Tell::service(facts, event.clone()));
+            self.refused.insert(facts.key.clone(), event);
+        }
+    }
+
+    /// Tells it without further ado.
+    pub(super) fn push(&mut self, tell: Tell) {
+        self.out.push(tell);
+    }
+
+    /// The Service is gone.
+    pub(super) fn forget(&mut self, service: &NamespacedName) {
+        self.told.remove(service);
+        self.unwritten.remove(service);
+        self.refused.remove(service);
+    }
+
+    /// What is to be told since the last call.
+    pub(super) fn take(&mut self) -> Vec<Tell> {
+        std::mem::take(&mut self.out)
+    }
+}
+
+impl Tell {
+    /// About a Service.
+    pub(super) fn service(facts: &ServiceFacts, event: ServiceEvent) -> Self {
+        Self {
+            subject: Subject::Service,
+            object: facts.key.clone(),
+            uid: facts.uid.clone(),
+            event,
+        }
+    }
+}
+
+/// What a Service is told when the API server refuses its write.
+fn refusal(write: &Write, reason: &str) -> ServiceEvent {
+    let what = match write.ingress.as_slice() {
+        [] => "removal of its address from the status".to_owned(),
+        ingress => format!("address {}", Quoted(ingress)),
+    };
+    ServiceEvent {
+        kind: EventKind::Warning,
+        reason: event::STATUS_REFUSED,
+        message: format!(
+            "The API server refuses the {what}: {reason}. Correct the Service, or the admission policy or role that \
+             says so; it is tried again every {} s",
+            REFUSED.as_secs()
+        ),
+    }
+}
