@@ -21,6 +21,9 @@ pub mod annotation {
     /// Written by the controller: name of the pool the address came from.
     pub const IP_ALLOCATED_FROM_POOL: &str = "metallb.io/ip-allocated-from-pool";
 
+    /// Written by the operator on its pods: uid of the ServiceAccount whose token they were made with.
+    pub const SERVICE_ACCOUNT_UID: &str = "metallb.io/service-account-uid";
+
     /// Prefix of the old spelling. Any annotation that starts with it earns the Service a warning event.
     pub const DEPRECATED_PREFIX: &str = "metallb.universe.tf";
     /// Old spelling of [`ADDRESS_POOL`], still read.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::build::{Applied, Prepared, Resources};
+use super::build::{self, Applied, Prepared, Resources};
 
 /// The HTTP status of an object that cannot be.
 const INVALID: u16 = 422;
@@ -64,14 +64,18 @@ impl Target<'_> {
             speaker_account,
             memberlist,
             exclude_l2,
-            controller,
-            speaker,
+            mut controller,
+            mut speaker,
             state: PhantomData,
         } = prepared;
         // What a pod needs comes before the pod.
+        let controller_account = self.apply_one(&controller_account).await?;
+        let speaker_account = self.apply_one(&speaker_account).await?;
+        build::bind_to_account(&mut controller, &controller_account);
+        build::bind_to_account(&mut speaker, &speaker_account);
         let applied = Resources {
-            controller_account: self.apply_one(&controller_account).await?,
-            speaker_account: self.apply_one(&speaker_account).await?,
+            controller_account,
+            speaker_account,
             memberlist: self.apply_one(&memberlist).await?,
             exclude_l2: self.apply_one(&exclude_l2).await?,
             controller: self.apply_controller(&controller).await?,

@@ -1,6 +1,7 @@
 //! From a valid MetalLB to the objects that serve it. Pure: no client, no clock, and randomness is an argument.
 //! One file per thing that is made.
 
+mod account_binding;
 mod controller;
 mod exclude_l2;
 mod memberlist;
@@ -14,6 +15,7 @@ use std::marker::PhantomData;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
 
+pub(super) use account_binding::bind_to_account;
 pub use memberlist::FreshKey;
 pub(super) use memberlist::key_of as memberlist_key;
 

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{Node, Pod, Toleration};
-use kube::Resource;
+use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount, Toleration};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
+use metallb_api::names::annotation::SERVICE_ACCOUNT_UID;
 use metallb_api::v1beta1::{MetalLB, MetalLBSpec};
-use metallb_e2e::fixtures::METALLB_NAMESPACE;
+use metallb_e2e::fixtures::{METALLB_NAMESPACE, load_balancer, pool};
 use metallb_e2e::kubernetes::Cluster;
 use metallb_e2e::metallb::{self, available, run_as};
 use metallb_e2e::wait::{self, Look};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_mins(1);
+/// One speaker after the other.
+const ROLLOUT_LIMIT: Duration = Duration::from_mins(2);
 /// Everything the operator makes carries it.
 const MADE_BY_OPERATOR: &str = "app.kubernetes.io/managed-by=metallb-operator";
 
@@ -111,6 +114,54 @@ async fn what_is_deleted_comes_back() -> Result<()> {
             .await?;
     }
     everything_is_back(&cluster, &all).await
+}
+
+/// A token dies with the account it was made for, also if one of the same name comes back.
+#[tokio::test]
+async fn pods_work_on_after_their_service_accounts_were_deleted() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let accounts = api::<ServiceAccount>(&cluster);
+    let pods = api::<Pod>(&cluster);
+    for component in ["controller", "speaker"] {
+        accounts.delete(component, &DeleteParams::default()).await?;
+    }
+    for component in ["controller", "speaker"] {
+        let labels = ListParams::default().labels(&format!("app=metallb,component={component}"));
+        wait::until(
+            format!("every {component} to run with a token of today"),
+            ROLLOUT_LIMIT,
+            async || {
+                let Some(account) = accounts.get_opt(component).await? else {
+                    return Ok(Look::NotYet("no ServiceAccount".to_owned()));
+                };
+                let uid = account.metadata.uid.unwrap_or_default();
+                let found = pods.list(&labels).await?.items;
+                let fresh = |pod: &Pod| pod.annotations().get(SERVICE_ACCOUNT_UID) == Some(&uid);
+                Ok::<_, kube::Error>(if !found.is_empty() && found.iter().all(fresh) {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(format!(
+                        "{} of {}",
+                        found.iter().filter(|pod| fresh(pod)).count(),
+                        found.len()
+                    ))
+                })
+            },
+        )
+        .await?;
+    }
+    available(&cluster).await?;
+
+    cluster
+        .in_namespace("fresh-accounts", async |namespace| {
+            namespace
+                .apply(pool("fresh-accounts", &["172.30.120.0/24"]))
+                .await?;
+            namespace.apply(load_balancer("web")?).await?;
+            metallb::addresses(namespace, "web", 1).await.map(drop)
+        })
+        .await
 }
 
 #[tokio::test]
