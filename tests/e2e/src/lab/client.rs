@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -17,6 +17,13 @@ use crate::cluster::node::Entry;
 
 /// tcpdump opens its socket within milliseconds.
 const CAPTURE_START_LIMIT: Duration = Duration::from_secs(10);
+
+/// A probe waits a second for answers.
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// The exit code of Thomas Habets' arping when nobody answers; iputils' program of this name does not know `-r`.
+const ARPING_SILENCE: i32 = 1;
+/// The exit code of ndisc6 when nobody answers.
+const NDISC6_SILENCE: i32 = 2;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -55,10 +62,10 @@ impl Client {
     /// # Errors
     /// If the probe cannot be sent.
     pub async fn arp(&self, address: Ipv4Addr) -> Result<BTreeSet<String>> {
-        // -r prints hardware addresses only; no answer is exit code 1.
+        // -r prints hardware addresses only.
         let address = address.to_string();
-        self.probe(&["arping", "-r", "-c", "1", "-w", "1", "-i", INTERFACE, &address])
-            .await
+        let words = ["arping", "-r", "-c", "1", "-w", "1", "-i", INTERFACE, &address];
+        self.probe(&words, ARPING_SILENCE).await
     }
 
     /// The hardware addresses that answer a neighbor solicitation: none, one, or several if nodes disagree.
@@ -66,10 +73,10 @@ impl Client {
     /// # Errors
     /// If the probe cannot be sent.
     pub async fn ndp(&self, address: Ipv6Addr) -> Result<BTreeSet<String>> {
-        // -q prints hardware addresses only, -m waits for more than one; no answer is exit code 2.
+        // -q prints hardware addresses only, -m waits for more than one.
         let address = address.to_string();
-        self.probe(&["ndisc6", "-q", "-m", "-r", "1", "-w", "1000", &address, INTERFACE])
-            .await
+        let words = ["ndisc6", "-q", "-m", "-r", "1", "-w", "1000", &address, INTERFACE];
+        self.probe(&words, NDISC6_SILENCE).await
     }
 
     /// [`Client::arp`] or [`Client::ndp`].
@@ -136,25 +143,33 @@ impl Client {
         self.entry.run(words).await
     }
 
-    async fn probe(&self, words: &[&str]) -> Result<BTreeSet<String>> {
-        let output = self
-            .entry
-            .command(words)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let found: BTreeSet<_> = said.lines().filter_map(hardware_address).collect();
-        match output.status.code() {
-            Some(0..=2) => Ok(found),
-            _ => Err(anyhow!(
-                "`{}`: {}: {}",
+    async fn probe(&self, words: &[&str], silence: i32) -> Result<BTreeSet<String>> {
+        let mut command = self.entry.command(words);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = tokio::time::timeout(PROBE_LIMIT, command.output())
+            .await
+            .with_context(|| format!("`{}` hangs", words.join(" ")))??;
+        heard(&output, silence).with_context(|| {
+            format!(
+                "`{}` is no probe: {}: {} {}",
                 words.join(" "),
                 output.status,
-                String::from_utf8_lossy(&output.stderr)
-            )),
-        }
+                String::from_utf8_lossy(&output.stdout).trim(),
+                String::from_utf8_lossy(&output.stderr).trim()
+            )
+        })
+    }
+}
+
+/// The hardware addresses that a probe heard, or nothing if it did not work: a broken one must not pass for silence.
+fn heard(output: &Output, silence: i32) -> Option<BTreeSet<String>> {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let found: BTreeSet<_> = said.lines().filter_map(hardware_address).collect();
+    match output.status.code() {
+        Some(0) if !found.is_empty() => Some(found),
+        // Both tools also use these codes for errors, and explain those.
+        Some(code) if code == silence && found.is_empty() && output.stderr.is_empty() => Some(found),
+        _ => None,
     }
 }
 
@@ -211,6 +226,9 @@ fn hardware_address(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
     use super::*;
 
     #[test]
@@ -222,6 +240,33 @@ mod tests {
             ("fd30::1", None),
         ] {
             assert_eq!(hardware_address(line).as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_a_probe_that_worked_tells_of_silence() {
+        let mac = "8e:bf:89:17:02:95";
+        for (code, stdout, stderr, expected) in [
+            (0, "8e:bf:89:17:02:95\n", "", Some(vec![mac])),
+            (0, "8E:BF:89:17:02:95\n", "a warning", Some(vec![mac])),
+            (ARPING_SILENCE, "", "", Some(vec![])),
+            (ARPING_SILENCE, "", "arping: No such device", None),
+            (ARPING_SILENCE, "8e:bf:89:17:02:95\n", "", None),
+            (0, "", "", None),
+            (2, "", "", None),
+            (127, "", "", None),
+        ] {
+            let output = Output {
+                status: ExitStatus::from_raw(code << 8),
+                stdout: stdout.into(),
+                stderr: stderr.into(),
+            };
+            let expected = expected.map(|found| found.into_iter().map(str::to_owned).collect());
+            assert_eq!(
+                heard(&output, ARPING_SILENCE),
+                expected,
+                "{code} {stdout:?} {stderr:?}"
+            );
         }
     }
 }
