@@ -16,6 +16,10 @@ use crate::wait;
 /// Name of the topmost group.
 pub const ROOT: &str = "metallb-cluster";
 
+/// Those that a kubelet uses. One that cannot be handed down makes the kernel refuse all.
+const HANDED_DOWN: [&str; 6] = ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"];
+const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
+
 /// A group keeps EBUSY for a moment after its last process ended.
 const REMOVE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -127,13 +131,45 @@ fn descendants(group: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Tries whether groups can be made in a hierarchy and get controllers, and takes everything back.
+///
+/// # Errors
+/// If the kernel refuses, as it does in a container that was not given its control group to manage.
+pub fn try_out(hierarchy: &Hierarchy) -> Result<()> {
+    let group = &hierarchy.mount;
+    let probe = group.join(format!("{ROOT}-probe"));
+    fs::create_dir(&probe).with_context(|| format!("cannot create {}", probe.display()))?;
+    let control = group.join(SUBTREE_CONTROL);
+    let before = words(&control);
+    let pure_version_2 = hierarchies()
+        .iter()
+        .all(|hierarchy| hierarchy.version_1.is_none());
+    let outcome = if pure_version_2 {
+        enable_controllers(group)
+    } else {
+        Ok(())
+    };
+    fs::remove_dir(&probe).with_context(|| format!("cannot remove {}", probe.display()))?;
+    let added: Vec<_> = words(&control)
+        .into_iter()
+        .filter(|controller| !before.contains(controller))
+        .map(|controller| format!("-{controller}"))
+        .collect();
+    if !added.is_empty() {
+        fs::write(&control, added.join(" "))
+            .with_context(|| format!("cannot restore {}", control.display()))?;
+    }
+    outcome
+}
+
 /// cgroups(7), "Cgroups v2": a child gets only the controllers that its parent hands down.
 fn enable_controllers(group: &Path) -> Result<()> {
     let wanted: Vec<_> = words(&group.join("cgroup.controllers"))
         .into_iter()
+        .filter(|controller| HANDED_DOWN.contains(&controller.as_str()))
         .map(|controller| format!("+{controller}"))
         .collect();
-    let path = group.join("cgroup.subtree_control");
+    let path = group.join(SUBTREE_CONTROL);
     fs::write(&path, wanted.join(" "))
         .with_context(|| format!("cannot hand down controllers in {}", path.display()))
 }

@@ -7,13 +7,16 @@ use std::fmt::Write;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use anyhow::{Result, bail};
 use nix::unistd::geteuid;
 
-use super::address::{BRIDGE, Node};
-use super::{cgroup, control_plane, layout::Layout, network};
+use super::address::Node;
+use super::{control_plane, layout::Layout, network};
 use crate::command;
+
+mod kernel;
 
 /// A program, the Debian package it is in, and what it is for.
 struct Tool(&'static str, &'static str, &'static str);
@@ -44,9 +47,6 @@ const PLUGIN_PACKAGE: &str = "containernetworking-plugins";
 /// Where distributions and upstream's own archives put CNI plugins.
 const PLUGIN_DIRECTORIES: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
 const PLUGINS: [&str; 3] = ["bridge", "host-local", "loopback"];
-
-/// The kubelet does not start without these. `cpuacct` is part of `cpu` in version 2.
-const CONTROLLERS: [&str; 3] = ["cpu", "cpuset", "memory"];
 
 /// Three nodes take 1.5 GB and what the tests put on them about as much again.
 const MEMORY_BYTES: u64 = 3 << 30;
@@ -98,7 +98,8 @@ pub async fn check(layout: &Layout, nodes: &[Node]) -> Result<Found> {
             package: Some(PLUGIN_PACKAGE),
         });
     }
-    missing.extend(control_groups());
+    missing.extend(arping().await);
+    missing.extend(kernel::control_groups());
     missing.extend(resources(layout));
     missing.extend(free_ports());
     missing.extend(
@@ -107,7 +108,7 @@ pub async fn check(layout: &Layout, nodes: &[Node]) -> Result<Found> {
             .map(|what| Missing::plain(format!("{what} is in the way"))),
     );
     if geteuid().is_root() {
-        missing.extend(kernel().await);
+        missing.extend(kernel::trials(layout).await);
     } else {
         missing.insert(
             0,
@@ -143,6 +144,23 @@ fn tools(present: impl Fn(&str) -> bool) -> Vec<Missing> {
             package: Some(package),
         })
         .collect()
+}
+
+/// There are two programs of this name, with different options.
+async fn arping() -> Option<Missing> {
+    on_path("arping")?;
+    let output = tokio::process::Command::new("arping")
+        .arg("--help")
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .ok()?;
+    let said = [output.stdout, output.stderr].concat();
+    (!String::from_utf8_lossy(&said).contains("Habets")).then(|| Missing {
+        what: "arping by Thomas Habets (ARP probes of the tests), found: the one of iputils or busybox"
+            .to_owned(),
+        package: Some("arping"),
+    })
 }
 
 /// Distributions package a Go that is too old: no package is named.
@@ -192,56 +210,6 @@ fn has_plugins(directory: &Path) -> bool {
     PLUGINS.iter().all(|plugin| directory.join(plugin).is_file())
 }
 
-fn control_groups() -> Vec<Missing> {
-    let hierarchies = cgroup::hierarchies();
-    let controllers = cgroup::controllers(&hierarchies);
-    let absent = CONTROLLERS
-        .iter()
-        .filter(|controller| !controllers.contains(**controller));
-    let mut missing: Vec<_> = absent
-        .map(|controller| Missing::plain(format!("the control group controller {controller} of the kernel")))
-        .collect();
-    for hierarchy in hierarchies.iter().filter(|_| geteuid().is_root()) {
-        let probe = hierarchy.mount.join(format!("{}-probe", cgroup::ROOT));
-        if let Err(error) = fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe)) {
-            missing.push(Missing::plain(format!(
-                "the right to make control groups in {}: {error}",
-                hierarchy.mount.display()
-            )));
-        }
-    }
-    missing
-}
-
-/// Tries the kernel in a network namespace of its own, which is gone when the trial ends.
-async fn kernel() -> Vec<Missing> {
-    let trials: [(&str, &[&str]); 4] = [
-        ("network namespaces", &["true"]),
-        (
-            "bridges (module bridge)",
-            &["ip", "link", "add", BRIDGE, "type", "bridge"],
-        ),
-        (
-            "virtual cables (module veth)",
-            &[
-                "ip", "link", "add", "veth-a", "type", "veth", "peer", "name", "veth-b",
-            ],
-        ),
-        ("IPv6", &["ip", "address", "add", "fd30::1/64", "dev", "lo"]),
-    ];
-    let mut missing = Vec::new();
-    for (what, trial) in trials {
-        if on_path("unshare").is_none() || on_path(trial[0]).is_none() {
-            continue; // that the tool is missing is said already
-        }
-        let words = ["--net", "--"].iter().chain(trial);
-        if let Err(error) = command::run("unshare", words).await {
-            missing.push(Missing::plain(format!("{what} in the kernel: {error:#}")));
-        }
-    }
-    missing
-}
-
 fn free_ports() -> Vec<Missing> {
     let busy = control_plane::PORTS.iter().filter_map(|(who, port)| {
         let error = TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).err()?;
@@ -263,12 +231,7 @@ fn resources(layout: &Layout) -> Vec<Missing> {
             MEMORY_BYTES >> 30
         )));
     }
-    let existing = layout
-        .root()
-        .ancestors()
-        .find(|path| path.exists())
-        .map(Path::to_path_buf)
-        .unwrap_or_default();
+    let existing = place_of(layout);
     let disk =
         nix::sys::statvfs::statvfs(&existing).map(|disk| disk.blocks_available() * disk.fragment_size());
     if disk.is_ok_and(|bytes| bytes < DISK_BYTES) {
@@ -280,6 +243,13 @@ fn resources(layout: &Layout) -> Vec<Missing> {
         missing.push(Missing::plain(what));
     }
     missing
+}
+
+/// The directory nearest to the cluster's files that exists already: it is on the same disk.
+fn place_of(layout: &Layout) -> PathBuf {
+    let root = layout.root();
+    let existing = root.ancestors().find(|path| path.exists());
+    existing.map(Path::to_path_buf).unwrap_or_default()
 }
 
 fn available_bytes(meminfo: &str) -> Option<u64> {
