@@ -5,15 +5,19 @@
 
 use std::ffi::OsStr;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+/// No tool that is run here takes a minute; one that takes this long hangs.
+const LIMIT: Duration = Duration::from_mins(5);
+
 /// Runs a tool to its end and returns what it wrote to standard output.
 ///
 /// # Errors
-/// If it cannot be started or does not exit with 0; the text holds what it wrote to standard error.
+/// If it cannot be started, hangs, or does not exit with 0; the text holds what it wrote to standard error.
 pub async fn run<A: AsRef<OsStr>>(program: &str, args: impl IntoIterator<Item = A>) -> Result<String> {
     let mut command = Command::new(program);
     command.args(args);
@@ -52,13 +56,16 @@ pub async fn finish(mut command: Command, input: Option<&str>) -> Result<String>
     let mut child = command
         .spawn()
         .with_context(|| format!("cannot start `{line}`"))?;
-    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-        // A tool that ends before it read everything says why on standard error; that is the better message.
-        let _ = stdin.write_all(input.as_bytes()).await;
-    }
-    let output = child
-        .wait_with_output()
+    let ended = async {
+        if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+            // A tool that ends before it read everything says why on standard error; that is the better message.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+        child.wait_with_output().await
+    };
+    let output = tokio::time::timeout(LIMIT, ended)
         .await
+        .with_context(|| format!("`{line}` did not end within {} s", LIMIT.as_secs()))?
         .with_context(|| format!("cannot wait for `{line}`"))?;
     if !output.status.success() {
         bail!(

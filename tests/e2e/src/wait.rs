@@ -12,6 +12,11 @@ use tokio::time::Instant;
 /// Pause between two looks: short against every wait of a test, long enough to cost nothing on two processors.
 const INTERVAL: Duration = Duration::from_millis(100);
 
+/// A look is a request or a short command. One that takes longer hangs, and is given up for the next.
+const LOOK_LIMIT: Duration = Duration::from_secs(20);
+/// What the last look gets, however little time is left: it may be the one that finds the condition true.
+const LAST_LOOK_LIMIT: Duration = Duration::from_secs(2);
+
 /// What one look at the world found.
 #[derive(Debug)]
 pub enum Look<T> {
@@ -21,7 +26,7 @@ pub enum Look<T> {
     NotYet(String),
 }
 
-/// Looks again and again until the condition holds.
+/// Looks again and again until the condition holds. A look that hangs is ended, so that the limit holds.
 ///
 /// # Errors
 /// After `limit`, with what was seen last; an error of `look` counts as something seen, so that a connection that is
@@ -33,10 +38,13 @@ pub async fn until<T, E: Display>(
 ) -> Result<T> {
     let started = Instant::now();
     loop {
-        let seen = match look().await {
-            Ok(Look::Done(value)) => return Ok(value),
-            Ok(Look::NotYet(seen)) => seen,
-            Err(error) => format!("{error:#}"),
+        let left = limit.saturating_sub(started.elapsed());
+        let bound = left.clamp(LAST_LOOK_LIMIT, LOOK_LIMIT);
+        let seen = match tokio::time::timeout(bound, look()).await {
+            Ok(Ok(Look::Done(value))) => return Ok(value),
+            Ok(Ok(Look::NotYet(seen))) => seen,
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => format!("nothing: a look took more than {} s", bound.as_secs()),
         };
         if started.elapsed() >= limit {
             return Err(anyhow!(
@@ -46,6 +54,34 @@ pub async fn until<T, E: Display>(
         }
         tokio::time::sleep(INTERVAL).await;
     }
+}
+
+/// Looks again and again until the same was seen for a whole `period`, and returns it.
+///
+/// # Errors
+/// After `limit`, as [`until`].
+pub async fn until_steady<T: PartialEq, E: Display>(
+    what: impl Display,
+    period: Duration,
+    limit: Duration,
+    mut look: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T> {
+    let mut last: Option<(T, Instant)> = None;
+    until(what, limit, async || {
+        let found = look().await?;
+        match last.take() {
+            Some((same, since)) if same == found && since.elapsed() >= period => {
+                return Ok(Look::Done(found));
+            }
+            Some((same, since)) if same == found => last = Some((same, since)),
+            _ => last = Some((found, Instant::now())),
+        }
+        Ok::<_, E>(Look::NotYet(format!(
+            "a change within the last {} s",
+            period.as_secs_f32()
+        )))
+    })
+    .await
 }
 
 /// As [`until`], for a condition with nothing to return.
@@ -91,5 +127,28 @@ mod tests {
             }
         });
         assert_eq!(value.await.unwrap(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_hangs_does_not_outlive_the_limit() {
+        let started = Instant::now();
+        let limit = Duration::from_secs(50);
+        let error = until("an answer", limit, async || {
+            std::future::pending::<Result<Look<()>, anyhow::Error>>().await
+        });
+        let text = error.await.unwrap_err().to_string();
+        assert!(text.contains("last seen: nothing"), "{text}");
+        assert!(started.elapsed() < limit + LAST_LOOK_LIMIT + INTERVAL * 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_is_steady_a_period_after_its_last_change() {
+        let started = Instant::now();
+        let period = Duration::from_secs(3);
+        let changing = async || Ok::<_, anyhow::Error>(started.elapsed().as_secs().min(4));
+        let found = until_steady("a pause", period, Duration::from_secs(20), changing);
+        assert_eq!(found.await.unwrap(), 4);
+        assert!(started.elapsed() >= Duration::from_secs(7));
+        assert!(started.elapsed() < Duration::from_secs(8));
     }
 }
