@@ -4,59 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use futures::TryStreamExt;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, Service};
 use kube::api::{Api, ListParams};
-use kube::runtime::{WatchStreamExt, watcher};
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, ingress_addresses, l2_advertisement, pool};
-use metallb_e2e::kubernetes::{Cluster, TempNamespace};
+use metallb_e2e::kubernetes::Cluster;
 use metallb_e2e::lab::Lab;
 use metallb_e2e::metallb::{available, pods};
 use metallb_e2e::wait::{self, Look};
-use tokio::sync::watch;
+use metallb_e2e::witness::Witness;
 
 const LIMIT: Duration = Duration::from_mins(2);
 const SERVICES: usize = 50;
-
-/// Every address list that each Service was ever seen with.
-type Seen = BTreeMap<String, BTreeSet<Vec<String>>>;
-
-/// Watches the Services of the test for as long as the result lives.
-fn observe(namespace: &TempNamespace) -> (watch::Receiver<Seen>, tokio::task::JoinHandle<()>) {
-    let (sender, seen) = watch::channel(Seen::new());
-    let services = watcher(namespace.api::<Service>(), watcher::Config::default()).default_backoff();
-    let task = tokio::spawn(async move {
-        let noted = services.applied_objects().try_for_each(|service| {
-            let name = service.metadata.name.clone().unwrap_or_default();
-            sender.send_modify(|seen| {
-                seen.entry(name).or_default().insert(ingress_addresses(&service));
-            });
-            futures::future::ok(())
-        });
-        if let Err(error) = noted.await {
-            eprintln!("the watch ended: {error}");
-        }
-    });
-    (seen, task)
-}
-
-async fn all_have_addresses(
-    seen: &mut watch::Receiver<Seen>,
-    count: usize,
-) -> Result<BTreeMap<String, Vec<String>>> {
-    let complete = seen.wait_for(|seen| {
-        seen.len() == count
-            && seen
-                .values()
-                .all(|lists| lists.iter().any(|list| !list.is_empty()))
-    });
-    let seen = tokio::time::timeout(LIMIT, complete).await??;
-    let last = |lists: &BTreeSet<Vec<String>>| lists.iter().next_back().cloned().unwrap_or_default();
-    Ok(seen
-        .iter()
-        .map(|(name, lists)| (name.clone(), last(lists)))
-        .collect())
-}
 
 async fn restarts(cluster: &Cluster, pod: &str) -> Result<i32> {
     let pod = Api::<Pod>::namespaced(cluster.client(), METALLB_NAMESPACE)
@@ -79,9 +37,9 @@ async fn kill(cluster: &Cluster, lab: &Lab, pod: &str, container: &str) -> Resul
         let found = api.get(pod).await?;
         let status = found.status.unwrap_or_default();
         let statuses = status.container_statuses.unwrap_or_default();
-        let again = statuses
-            .iter()
-            .all(|status| status.restart_count > before && status.ready);
+        // Without any status the kubelet has not seen the end of the old container yet.
+        let started = |status: &ContainerStatus| status.restart_count > before && status.ready;
+        let again = !statuses.is_empty() && statuses.iter().all(started);
         Ok::<_, kube::Error>(if again {
             Look::Done(())
         } else {
@@ -102,7 +60,7 @@ async fn killing_any_process_changes_no_address() -> Result<()> {
         .in_namespace("kill", async |namespace| {
             namespace.apply(pool("kill", &["172.30.209.0/24"])).await?;
             namespace.apply(l2_advertisement("kill", &["kill"])).await?;
-            let (mut seen, watching) = observe(namespace);
+            let mut witness = Witness::of(namespace);
             // The controller dies while it is giving the first half, and is back before the second half is made.
             let controller = pods(&cluster, "component=controller")
                 .await?
@@ -120,7 +78,7 @@ async fn killing_any_process_changes_no_address() -> Result<()> {
                     .apply(fixtures::load_balancer(&format!("web-{number:02}"))?)
                     .await?;
             }
-            let given = all_have_addresses(&mut seen, SERVICES).await?;
+            let given = witness.all_have_addresses(SERVICES, LIMIT).await?;
             let distinct: BTreeSet<_> = given.values().collect();
             ensure!(
                 distinct.len() == SERVICES,
@@ -138,7 +96,6 @@ async fn killing_any_process_changes_no_address() -> Result<()> {
             }
             available(&cluster).await?;
 
-            watching.abort();
             let services = namespace
                 .api::<Service>()
                 .list(&ListParams::default())
@@ -154,11 +111,7 @@ async fn killing_any_process_changes_no_address() -> Result<()> {
                 })
                 .collect();
             ensure!(now == given, "before: {given:?}\nafter: {now:?}");
-            for (service, lists) in &*seen.borrow() {
-                let addresses: Vec<_> = lists.iter().filter(|list| !list.is_empty()).collect();
-                ensure!(addresses.len() == 1, "{service} had {addresses:?} in between");
-            }
-            Ok(())
+            witness.saw_no_change()
         })
         .await
 }
