@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow};
 use futures::FutureExt;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::Kubeconfig;
 use kube::core::ApiResource;
-use kube::{Client, Config, Resource};
+use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::process::Command;
 
+use crate::cluster::health;
 use crate::cluster::layout::Layout;
 use crate::command;
 
@@ -49,7 +50,7 @@ impl Cluster {
             let path = kubeconfig.display();
             format!("no cluster: cannot read {path}; start one with `make cluster-up`, or set KUBECONFIG")
         })?;
-        let config = Config::from_custom_kubeconfig(content, &KubeConfigOptions::default()).await?;
+        let config = health::direct(content).await?;
         let host = config.cluster_url.host().unwrap_or_default().to_owned();
         let client = Client::try_from(config)?;
         client
@@ -159,6 +160,8 @@ impl Cluster {
             PathBuf::from("kubectl")
         });
         command.env("KUBECONFIG", &self.kubeconfig).args(arguments);
+        // A proxy of the environment is for the internet. One that the kubeconfig names is used all the same.
+        command.env("NO_PROXY", "*").env("no_proxy", "*");
         command
     }
 

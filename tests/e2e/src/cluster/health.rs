@@ -29,8 +29,25 @@ pub async fn client(layout: &Layout) -> Result<Client> {
     let path = layout.kubeconfig();
     let kubeconfig =
         Kubeconfig::read_from(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    Ok(Client::try_from(config)?)
+    Ok(Client::try_from(direct(kubeconfig).await?)?)
+}
+
+/// The way to a cluster that a kubeconfig names. A proxy of the environment is for the internet, and would be asked for
+/// clusters as well.
+///
+/// # Errors
+/// If the kubeconfig contradicts itself.
+pub async fn direct(kubeconfig: Kubeconfig) -> Result<Config> {
+    let clusters = kubeconfig
+        .clusters
+        .iter()
+        .filter_map(|named| named.cluster.as_ref());
+    let proxied = clusters.filter_map(|cluster| cluster.proxy_url.as_ref()).count() > 0;
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    if !proxied {
+        config.proxy_url = None;
+    }
+    Ok(config)
 }
 
 /// Waits until the API server is ready.
@@ -59,6 +76,8 @@ pub async fn services(entry: &Entry, limit: Duration) -> Result<()> {
         "--show-error",
         "--fail",
         "--insecure",
+        "--noproxy",
+        "*",
         "--max-time",
         "2",
         &url,

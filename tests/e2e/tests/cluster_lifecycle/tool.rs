@@ -63,6 +63,7 @@ impl Checkout {
             let mut command = Command::new(self.0.join("target/cluster/bin/kubectl"));
             command
                 .env("KUBECONFIG", self.0.join("target/cluster/kubeconfig"))
+                .env("NO_PROXY", "*")
                 .args(arguments);
             let done = command.output().unwrap();
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
