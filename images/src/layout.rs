@@ -12,6 +12,8 @@ use crate::layer::{append_directory, append_file};
 
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIGURATION_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+/// Of the older format; see [`docker_manifest`].
+pub(crate) const TABLE_OF_CONTENTS: &str = "manifest.json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A finished archive: its tar, and the digest of the manifest by which registries and nodes know the image.
@@ -63,7 +65,7 @@ pub(crate) fn pack(reference: &str, architecture: &str, runtime: &Value, layer: 
     let documents = [
         ("index.json", index(reference, architecture, &manifest)),
         (
-            "manifest.json",
+            TABLE_OF_CONTENTS,
             docker_manifest(reference, &configuration, &layer),
         ),
         ("oci-layout", json!({"imageLayoutVersion": "1.0.0"})),

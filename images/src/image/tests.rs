@@ -155,6 +155,19 @@ fn an_old_docker_finds_the_same_blobs_through_its_own_table() {
 }
 
 #[test]
+fn a_written_archive_tells_by_what_nodes_will_know_it() {
+    let scratch = Scratch::new("identity");
+    let path = scratch.0.join("controller.tar");
+    let archive = controller(&scratch).write_archive(&path).unwrap();
+    let files = untar(&archive.tar);
+    let manifest = json_of(blob(&files, &json_of(&files["index.json"])["manifests"][0]));
+    let found = crate::Identity::read(&path).unwrap();
+    assert_eq!(found.reference, "quay.io/metallb-rs/controller:v0.1.0");
+    assert_eq!(found.id, manifest["config"]["digest"].as_str().unwrap());
+    assert!(crate::Identity::read(&scratch.file("other", b"no archive")).is_err());
+}
+
+#[test]
 fn the_same_input_gives_the_same_bytes_whenever_and_in_whatever_order() {
     let scratch = Scratch::new("deterministic");
     let mut image = controller(&scratch);

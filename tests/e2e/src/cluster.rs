@@ -26,6 +26,7 @@ pub mod images;
 pub mod layout;
 pub mod network;
 pub mod node;
+pub mod outdated;
 pub mod owner;
 pub mod pki;
 pub mod prerequisites;
@@ -126,10 +127,10 @@ pub async fn status(layout: &Layout) -> Result<String> {
     ))
 }
 
-/// Imports image archives into every node.
+/// Imports image archives into every node, and replaces the pods that run an older image of the same name.
 ///
 /// # Errors
-/// If no cluster is running or a node does not take an image.
+/// If no cluster is running, a node does not take an image, or the new pods do not become ready.
 pub async fn load(layout: &Layout, archives: &[PathBuf]) -> Result<()> {
     let progress = Progress::start();
     let record = running(layout)?;
@@ -144,6 +145,14 @@ pub async fn load(layout: &Layout, archives: &[PathBuf]) -> Result<()> {
         archives.len(),
         entries.len()
     ));
+    let loaded: Vec<_> = archives
+        .iter()
+        .map(|archive| images::identity(archive))
+        .collect::<Result<_>>()?;
+    let replaced = outdated::replace(&health::client(layout).await?, &loaded).await?;
+    if replaced > 0 {
+        progress.step(format!("replaced {replaced} pods that ran older ones"));
+    }
     Ok(())
 }
 

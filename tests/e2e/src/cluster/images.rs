@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use metallb_images::{File, Image};
+use metallb_images::{File, Identity, Image};
 
 use super::node::Entry;
 
@@ -49,6 +49,14 @@ pub(super) fn pack(programs: &Path, directory: &Path) -> Result<()> {
             .with_context(|| format!("cannot pack the image {reference}"))?;
     }
     Ok(())
+}
+
+/// What the nodes call the image of an archive.
+///
+/// # Errors
+/// If it is not one that `make images` wrote.
+pub fn identity(archive: &Path) -> Result<Identity> {
+    Identity::read(archive).with_context(|| format!("cannot read the image archive {}", archive.display()))
 }
 
 /// Imports archives into every node, all nodes at once.
