@@ -7,8 +7,19 @@ use crate::{Finding, Sources};
 const CHECK: &str = "machine";
 const OWN_FILE: &str = "tests/tidy/src/machine.rs";
 
-/// Directories that belong to one person or one build machine. A container path never begins like this.
-const DIRECTORIES: [&str; 5] = ["/root/", "/home/", "/Users/", "/work/", "/tmp/w/"];
+/// Directories in which every machine has others: people's own, mounted disks, what a build or a session left in a place
+/// for temporary files. A path in a container or on a node never begins like this.
+const DIRECTORIES: [&str; 9] = [
+    "/root/",
+    "/home/",
+    "/Users/",
+    "/mnt/",
+    "/media/",
+    "/srv/",
+    "/work/",
+    "/workspace/",
+    "/tmp/",
+];
 
 /// The user of examples, who has no machine.
 const EXAMPLES: [&str; 2] = ["/home/me/", "/home/me\""];
@@ -83,7 +94,8 @@ mod tests {
             "\"/home/melissa/x\"",
             "(/Users/me)",
             "A=/work/main",
-            "/tmp/w/bin/etcd",
+            "/tmp/build/bin/etcd",
+            "ls /mnt/disk",
         ] {
             assert_eq!(
                 found("Makefile", &format!("ok\n{line}\n")),
@@ -100,7 +112,8 @@ mod tests {
             "$HOME/work/x",
             "https://example.org/work/x",
             "../home/x",
-            "/tmp/web",
+            "/tmp",
+            "target/tmp/web",
             "~/work/x",
             "\"/home/me/x\"",
         ] {
