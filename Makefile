@@ -14,10 +14,11 @@ TAG        ?= v$(VERSION)
 LAB_KUBECONFIG := $(CURDIR)/target/cluster/kubeconfig
 export KUBECONFIG ?= $(LAB_KUBECONFIG)
 
-CLUSTER   := cargo run --quiet -p metallb-e2e --bin cluster --
-TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/metallb-tools
-DENY      := $(TOOLS)/bin/cargo-deny
+# No build names a package with -p: each set of packages has a set of features of its own, and would be built anew.
+CLUSTER   := cargo run --quiet --bin cluster --
 DENY_VERSION := 0.20.2
+DENY_ROOT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/metallb-tools/cargo-deny-$(DENY_VERSION)
+DENY      := $(DENY_ROOT)/bin/cargo-deny
 BINARIES  := operator controller speaker
 
 ##@ Start here
@@ -63,7 +64,7 @@ deny: $(DENY) ## Licences, banned crates and sources of all dependencies
 
 $(DENY):
 	@echo "building cargo-deny $(DENY_VERSION), once (about 2 minutes) ..."
-	cargo install cargo-deny --version $(DENY_VERSION) --locked --quiet --root $(TOOLS)
+	cargo install cargo-deny --version $(DENY_VERSION) --locked --quiet --root $(DENY_ROOT)
 
 .PHONY: audit
 audit: $(DENY) ## Known vulnerabilities of all dependencies (needs the internet)
@@ -75,8 +76,8 @@ unit: ## Unit and property tests, and the tidiness of the tree
 
 .PHONY: manifests
 manifests: ## Generate config/ from the Rust types
-	cargo run --quiet -p metallb-api --bin crdgen -- config/crd
-	cargo run --quiet -p metallb-operator --bin manifests -- --registry $(REGISTRY) --tag $(TAG) config
+	cargo run --quiet --bin crdgen -- config/crd
+	cargo run --quiet --bin manifests -- --registry $(REGISTRY) --tag $(TAG) config
 
 .PHONY: check-generated
 check-generated: manifests ## Fail if config/ is not what the types say
@@ -127,7 +128,7 @@ e2e: images ## All tests that need a real cluster; replaces one that runs
 
 .PHONY: e2e-external
 e2e-external: ## The tests that work on any cluster, on the one in $KUBECONFIG with MetalLB deployed
-	cargo test -p metallb-e2e --test 'admit_*' --test 'operator_*' --test 'controller_*' \
+	cargo test --test 'admit_*' --test 'operator_*' --test 'controller_*' \
 	  --test 'speaker_*' --test 'reliability_*' -- --test-threads=1
 
 .PHONY: clean
