@@ -251,7 +251,7 @@ impl State {
         self.waiting.remove(key);
         self.dirty.remove(key);
         self.writes.forget(key);
-        self.freed |= self.allocator.release(key);
+        self.freed |= self.allocator.forget(key);
     }
 
     /// Puts the configuration in force if it is valid; otherwise says once what is wrong, and keeps the last good one.

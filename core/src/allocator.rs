@@ -8,11 +8,13 @@
 //! ```
 //!
 //! Guarantees: every address held is offered by the pool it is held from; all addresses of a Service are of one pool
-//! and of different families; two Services hold the same address only if the sharing rules allow it.
+//! and of different families; two Services hold the same address only if the sharing rules allow it; what lingers with
+//! one Service is given to no other.
 
 mod counters;
 mod error;
 mod ledger;
+mod lingering;
 mod search;
 mod sharing;
 
@@ -53,7 +55,8 @@ impl Allocator {
     }
 
     /// Puts `pools` in force and tells whether they differ from those before. Addresses that one of the new pools
-    /// offers stay with their Service, under the new pool's name; the others are released.
+    /// offers stay with their Service, under the new pool's name; of the others each Service keeps what it can when it
+    /// is decided again, and until then they are given to nobody.
     pub fn set_pools(&mut self, pools: Pools) -> bool {
         if self.pools.as_ref() == Some(&pools) {
             return false;
@@ -117,6 +120,32 @@ impl Allocator {
     /// Takes back what the Service holds. Tells whether that was anything.
     pub fn release(&mut self, service: &NamespacedName) -> bool {
         self.ledger.release(service).is_some()
+    }
+
+    /// The Service is gone: everything it had a claim on is to be had. Tells whether that was anything.
+    pub fn forget(&mut self, service: &NamespacedName) -> bool {
+        self.ledger.forget(service)
+    }
+
+    /// From now on exactly `addresses`, apart from those it holds, are kept from others on behalf of `service`.
+    pub fn linger(&mut self, service: &NamespacedName, addresses: &[IpAddr]) {
+        self.ledger.linger(service, addresses.iter().copied());
+    }
+
+    /// The addresses that are kept from others on behalf of `service` though it does not hold them.
+    pub fn lingering(&self, service: &NamespacedName) -> Vec<IpAddr> {
+        self.ledger.lingering(service).collect()
+    }
+
+    /// What a change of the pools took from the Service, once: it may keep the part that is still offered.
+    pub(crate) fn take_struck(&mut self, service: &NamespacedName) -> Option<Holding> {
+        self.ledger.take_struck(service)
+    }
+
+    /// Whether some pool gives `address` to somebody.
+    pub(crate) fn is_offered(&self, address: IpAddr) -> bool {
+        let pools = self.pools.as_ref();
+        pools.is_some_and(|pools| offering(pools, &[address]).is_some())
     }
 
     /// How full the pool is; `None` if there is no such pool.

@@ -6,6 +6,7 @@
 //! nothing (at the start of the process) is believed what its status says, if the rules allow it.
 
 mod event;
+mod footprint;
 mod pass;
 mod request;
 

@@ -6,6 +6,8 @@ use metallb_core::facts::IpFamily;
 
 use super::*;
 
+mod conflicts;
+
 fn key(name: &str) -> NamespacedName {
     NamespacedName::new("shop", name)
 }

@@ -1,5 +1,5 @@
-//! The book of what is given: by Service, by address, by sharing key and by pool. Keeps the four views equal; knows no
-//! rule about who may hold what.
+//! The book of what is given: by Service, by address, by sharing key and by pool; and of what is not given on yet. Keeps
+//! the views equal; knows no rule about who may hold what.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use metallb_api::NamespacedName;
 use rangemap::RangeInclusiveSet;
 
+use super::lingering::Lingering;
 use super::sharing::Terms;
 use crate::facts::{IpFamily, ServiceFacts};
 
@@ -44,6 +45,11 @@ impl Holding {
     pub fn uid(&self) -> &str {
         &self.uid
     }
+
+    /// Whether others may share its addresses on the same terms as those of `other`.
+    pub(crate) fn has_terms_of(&self, other: &Self) -> bool {
+        self.terms == other.terms
+    }
 }
 
 /// Distinct addresses of a pool in use.
@@ -58,7 +64,11 @@ pub(super) struct Ledger {
     holdings: BTreeMap<NamespacedName, Holding>,
     /// Who holds an address, in the order of names; never empty. Nearly always one, hence no set.
     holders: BTreeMap<IpAddr, Vec<NamespacedName>>,
-    /// The addresses in use as numbers, adjacent ones merged, so that a gap is found without walking them.
+    /// What others may not have yet. An address may be held by one Service and linger with another.
+    lingering: Lingering,
+    /// What a change of the pools took from Services that were not decided again since.
+    struck: BTreeMap<NamespacedName, Holding>,
+    /// The addresses held or lingering as numbers, adjacent ones merged, so that a gap is found without walking them.
     taken_v4: RangeInclusiveSet<u128>,
     taken_v6: RangeInclusiveSet<u128>,
     /// The addresses held under a sharing key.
@@ -69,6 +79,21 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn holding(&self, service: &NamespacedName) -> Option<&Holding> {
         self.holdings.get(service)
+    }
+
+    /// What lingers with `service`, ascending.
+    pub(super) fn lingering(&self, service: &NamespacedName) -> impl Iterator<Item = IpAddr> {
+        self.lingering.of(service)
+    }
+
+    /// A Service with which `address` lingers, unless `service` holds it or it lingers with `service` too: two that have
+    /// shared an address do not stand in each other's way.
+    pub(super) fn lingers_with(&self, address: IpAddr, service: &NamespacedName) -> Option<&NamespacedName> {
+        let holds = |holding: &Holding| holding.addresses.contains(&address);
+        let own = self.holdings.get(service).is_some_and(holds)
+            || self.lingering.with(address).any(|other| other == service);
+        let mut all = self.lingering.with(address);
+        if own { None } else { all.next() }
     }
 
     /// Those other than `service` who hold `address`.
@@ -86,7 +111,7 @@ impl Ledger {
         holders.filter_map(|key| Some((key, &self.holdings.get(key)?.terms)))
     }
 
-    /// The maximal runs of numbers of `family` in `range` that nobody holds, ascending.
+    /// The maximal runs of numbers of `family` in `range` that nobody holds and that linger with nobody, ascending.
     pub(super) fn gaps<'a>(
         &'a self,
         family: IpFamily,
@@ -142,23 +167,72 @@ impl Ledger {
             };
             holders.retain(|key| key != service);
             if holders.is_empty() {
-                let number = IpFamily::number(*address);
                 self.holders.remove(address);
                 count(&mut self.in_use, &holding.pool, *address, |n| *n -= 1);
-                taken(&mut self.taken_v4, &mut self.taken_v6, *address).remove(number..=number);
+                self.vacate(*address);
             }
             self.unshare(&holding.terms.key, *address);
         }
         Some(holding)
     }
 
-    /// Moves every holding to the pool that `pool_of` names for its addresses, and strikes out those it names none for.
+    /// From now on exactly `addresses`, apart from those it holds, linger with `service`.
+    pub(super) fn linger(&mut self, service: &NamespacedName, addresses: impl IntoIterator<Item = IpAddr>) {
+        let held = self.holdings.get(service).map_or(&[][..], Holding::addresses);
+        let addresses: BTreeSet<IpAddr> = addresses.into_iter().filter(|ip| !held.contains(ip)).collect();
+        for address in &addresses {
+            let number = IpFamily::number(*address);
+            taken(&mut self.taken_v4, &mut self.taken_v6, *address).insert(number..=number);
+        }
+        for address in self.lingering.replace(service, addresses) {
+            self.vacate(address);
+        }
+    }
+
+    /// Strikes out everything about `service`. Tells whether there was anything.
+    pub(super) fn forget(&mut self, service: &NamespacedName) -> bool {
+        let lingered = self.lingering.of(service).next().is_some();
+        self.struck.remove(service);
+        self.linger(service, []);
+        self.release(service).is_some() || lingered
+    }
+
+    /// Moves every holding to the pool that `pool_of` names for its addresses. Those it names none for are struck out,
+    /// and their addresses linger until their Service has said which of them it keeps.
     pub(super) fn relabel(&mut self, pool_of: impl Fn(&[IpAddr]) -> Option<String>) {
-        let held = std::mem::take(self);
-        for (service, holding) in held.holdings {
+        let old = std::mem::take(self);
+        self.struck = old.struck;
+        let mut lingering: BTreeMap<NamespacedName, BTreeSet<IpAddr>> = old
+            .lingering
+            .iter()
+            .map(|(service, addresses)| (service.clone(), addresses.clone()))
+            .collect();
+        for (service, holding) in old.holdings {
             if let Some(pool) = pool_of(&holding.addresses) {
                 self.record(&service, Holding { pool, ..holding });
+            } else {
+                lingering
+                    .entry(service.clone())
+                    .or_default()
+                    .extend(&holding.addresses);
+                self.struck.insert(service, holding);
             }
+        }
+        for (service, addresses) in lingering {
+            self.linger(&service, addresses);
+        }
+    }
+
+    /// What a change of the pools took from `service`, if it was not asked for since.
+    pub(super) fn take_struck(&mut self, service: &NamespacedName) -> Option<Holding> {
+        self.struck.remove(service)
+    }
+
+    /// Nobody holds `address`, or it lingers with one fewer: it is to be had unless the other still holds.
+    fn vacate(&mut self, address: IpAddr) {
+        if !self.holders.contains_key(&address) && !self.lingering.contains(address) {
+            let number = IpFamily::number(address);
+            taken(&mut self.taken_v4, &mut self.taken_v6, address).remove(number..=number);
         }
     }
 

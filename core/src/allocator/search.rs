@@ -135,8 +135,16 @@ impl Search<'_> {
         of_family.into_iter().find_map(|range| {
             let free = self.first_free(range, pool.avoid_buggy_ips);
             let shared = self.first_shareable(pool, range, free);
-            shared.or(free)
+            let own = self.first_own(pool, range);
+            [free, shared, own].into_iter().flatten().min()
         })
+    }
+
+    /// The first address that nobody else can have because it lingers with this Service.
+    fn first_own(&self, pool: &Pool, range: &AddressRange) -> Option<IpAddr> {
+        self.ledger
+            .lingering(&self.service.key)
+            .find(|address| range.contains(*address) && self.is_joinable(pool, *address))
     }
 
     fn first_free(&self, range: &AddressRange, avoid_buggy_ips: bool) -> Option<IpAddr> {
@@ -159,9 +167,12 @@ impl Search<'_> {
         let family = range.family();
         let first = family.address(*range.numbers().start());
         let last = free.unwrap_or_else(|| family.address(*range.numbers().end()));
-        let joinable = |address: &IpAddr| {
-            pool.offers(*address) && sharing::check(self.ledger, self.service, *address).is_ok()
-        };
-        self.ledger.shared(key, first, last).find(joinable)
+        self.ledger
+            .shared(key, first, last)
+            .find(|address| self.is_joinable(pool, *address))
+    }
+
+    fn is_joinable(&self, pool: &Pool, address: IpAddr) -> bool {
+        pool.offers(address) && sharing::check(self.ledger, self.service, address).is_ok()
     }
 }

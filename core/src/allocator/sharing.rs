@@ -51,10 +51,22 @@ pub enum Clash {
         /// The address.
         address: IpAddr,
     },
+    /// Its former holder has not taken leave of it yet.
+    #[error("address \"{address}\" is still in use by {former}, which is about to give it up")]
+    Lingering {
+        /// The address.
+        address: IpAddr,
+        /// Its former holder.
+        former: NamespacedName,
+    },
 }
 
 /// Whether `service` may hold `address` beside those who hold it. A sole holder may always change its own terms.
 pub(super) fn check(ledger: &Ledger, service: &ServiceFacts, address: IpAddr) -> Result<(), Clash> {
+    if let Some(former) = ledger.lingers_with(address, &service.key) {
+        let former = former.clone();
+        return Err(Clash::Lingering { address, former });
+    }
     if ledger.others(address, &service.key).next().is_none() {
         return Ok(());
     }

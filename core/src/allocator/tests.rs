@@ -52,7 +52,7 @@ fn sets_of_pools_that_say_the_same_are_no_change() {
 }
 
 #[test]
-fn addresses_follow_their_pool_when_it_is_renamed_and_are_released_when_it_shrinks() {
+fn addresses_follow_their_pool_when_it_is_renamed_and_linger_when_it_shrinks() {
     let mut allocator = allocator(&[("a", &["192.0.2.0/24"], false)]);
     let (kept, lost) = (service("kept"), service("lost"));
     allocator.claim(&kept, &[v4("192.0.2.1")]).unwrap();
@@ -60,9 +60,11 @@ fn addresses_follow_their_pool_when_it_is_renamed_and_are_released_when_it_shrin
     allocator.set_pools(pools(&[("b", &["192.0.2.0/25"], false)]));
     assert_eq!(allocator.holding(&kept.key).map(Holding::pool), Some("b"));
     assert_eq!(allocator.holding(&lost.key), None);
+    assert_eq!(allocator.lingering(&lost.key), [v4("192.0.2.200")]);
     assert_eq!(allocator.status("a"), None);
     let status = allocator.status("b").unwrap();
     assert_eq!((status.assigned_ipv4, status.available_ipv4), (1, 127));
+    assert!(allocator.forget(&lost.key) && !allocator.forget(&lost.key));
 }
 
 #[test]
@@ -118,6 +120,35 @@ fn a_free_address_is_found_among_a_hundred_thousand_taken() {
     // A hole among them is the next to be filled.
     allocator.release(&service("50001").key);
     assert_eq!(next(&allocator, Want::Both), at(50_001));
+}
+
+#[test]
+fn what_lingers_with_one_service_is_found_by_that_one_only() {
+    let mut allocator = allocator(&[("a", &["192.0.2.0/30"], false)]);
+    let (former, other) = (service("former").sharing("k"), service("other").sharing("k"));
+    let other = other.on_ports(&[(Protocol::Tcp, 443)]);
+    let first = |allocator: &Allocator, service: &ServiceFacts| {
+        allocator
+            .choose(service, Want::One(IpFamily::V4), Choice::Automatic)
+            .unwrap()
+    };
+    allocator.linger(&former.key, &[v4("192.0.2.0")]);
+    assert_eq!(first(&allocator, &former), [v4("192.0.2.0")]);
+    assert_eq!(first(&allocator, &other), [v4("192.0.2.1")]);
+    let refused = allocator.claim(&other, &[v4("192.0.2.0")]).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "address \"192.0.2.0\" is still in use by default/former, which is about to give it up"
+    );
+    // Two that share an address: when one leaves, the other one stays as it is.
+    allocator.linger(&former.key, &[]);
+    allocator.claim(&other, &[v4("192.0.2.0")]).unwrap();
+    allocator.linger(&former.key, &[v4("192.0.2.0")]);
+    allocator.claim(&other, &[v4("192.0.2.0")]).unwrap();
+    assert!(allocator.release(&other.key));
+    assert_eq!(first(&allocator, &other), [v4("192.0.2.1")], "it lingers on");
+    allocator.linger(&former.key, &[]);
+    assert_eq!(first(&allocator, &other), [v4("192.0.2.0")]);
 }
 
 proptest! {

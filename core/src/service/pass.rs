@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use metallb_api::names::event;
 
 use super::event::ServiceEvent;
+use super::footprint::Footprint;
 use super::{Outcome, request};
 use crate::allocator::{AllocationError, Allocator, Choice, Holding, Quoted, Want};
 use crate::facts::{FamilyPolicy, IpFamily, ServiceFacts};
@@ -15,17 +16,23 @@ struct Lacking;
 pub(super) struct Pass<'a> {
     allocator: &'a mut Allocator,
     service: &'a ServiceFacts,
-    before: Option<Holding>,
+    before: Footprint,
+    /// What it held until the pools changed.
+    struck: Option<Holding>,
     events: Vec<ServiceEvent>,
 }
 
 impl<'a> Pass<'a> {
     pub(super) fn new(allocator: &'a mut Allocator, service: &'a ServiceFacts) -> Self {
-        let before = allocator.holding(&service.key).cloned();
+        let before = Footprint::of(allocator, service);
+        let struck = allocator
+            .take_struck(&service.key)
+            .filter(|holding| holding.uid() == service.uid);
         Self {
             allocator,
             service,
             before,
+            struck,
             events: Vec::new(),
         }
     }
@@ -46,8 +53,11 @@ impl<'a> Pass<'a> {
     pub(super) fn run(mut self) -> Outcome {
         let waiting = self.settle().is_err();
         let service = self.service;
-        let after = self.allocator.holding(&service.key);
-        let freed = self.before.is_some() && self.before.as_ref() != after;
+        self.allocator.linger(&service.key, &[]);
+        let freed = self
+            .before
+            .gives_way(&Footprint::of(self.allocator, service), self.allocator);
+        let after = self.held();
         let ingress = after
             .map(|holding| holding.addresses().to_vec())
             .unwrap_or_default();
@@ -126,7 +136,7 @@ impl<'a> Pass<'a> {
     /// Keeps as many of the present addresses as the rules allow.
     fn keep(&mut self, want: Want) {
         let service = self.service;
-        let present = match self.held() {
+        let present = match self.struck.as_ref().or(self.held()) {
             Some(holding) => holding.addresses().to_vec(),
             None => service.ingress.clone(),
         };
@@ -154,13 +164,26 @@ impl<'a> Pass<'a> {
             );
             self.events
                 .push(ServiceEvent::normal(event::CLEAR_ASSIGNMENT, reason));
-            // Of two addresses one may still be allowed: whoever uses that one need not notice.
-            if useful.len() < 2
-                || !useful
-                    .iter()
-                    .any(|ip| self.allocator.claim(service, &[*ip]).is_ok())
-            {
-                self.release();
+            self.release();
+            self.keep_one_of(useful, want);
+        }
+    }
+
+    /// Of two addresses one may still be allowed: whoever uses that one need not notice. If it could be either, the one
+    /// in the pool asked for comes first, then the one of the preferred family.
+    fn keep_one_of(&mut self, mut addresses: Vec<IpAddr>, want: Want) {
+        if addresses.len() < 2 {
+            return;
+        }
+        let service = self.service;
+        addresses.sort_by_key(|ip| {
+            let pool = self.allocator.check(service, &[*ip]).ok();
+            let asked = pool.is_some_and(|pool| service.requested_pool() == Some(&pool.name));
+            (!asked, want != Want::Prefer(IpFamily::from(*ip)))
+        });
+        for address in addresses {
+            if self.allocator.claim(service, &[address]).is_ok() {
+                return;
             }
         }
     }

@@ -79,18 +79,67 @@ fn a_pool_edit_moves_only_those_whose_address_is_gone() {
     );
 }
 
-#[test]
-fn when_half_of_a_dual_stack_pool_goes_the_other_half_stays() {
+/// What a Service with 192.0.2.1 and 2001:db8::1 of pool `p` has after the pools became `edited`.
+fn check_edit(policy: FamilyPolicy, asked: Option<&str>, edited: &[(&str, Value)], expected: &[&str]) {
     let mut allocator = dual();
-    let prefer = service("web").with_families(&BOTH, FamilyPolicy::PreferDualStack);
-    settle(
-        &mut allocator,
-        &service("first").with_families(&BOTH, FamilyPolicy::PreferDualStack),
-    );
-    let (written, _) = settle(&mut allocator, &prefer);
-    reconfigure(&mut allocator, "p", &["192.0.2.0/30"]);
+    settle(&mut allocator, &service("first").with_families(&BOTH, policy));
+    let (written, _) = settle(&mut allocator, &service("web").with_families(&BOTH, policy));
+    assert_eq!(written.ingress, ips(&["192.0.2.1", "2001:db8::1"]));
+    allocator.set_pools(pools(edited));
+    // Whoever is decided first: what "web" had is not for others.
+    let early = service("early").asking_for_ips("192.0.2.1");
+    assert!(converge(&mut allocator, &early).ingress.is_empty());
+    let written = match asked {
+        Some(pool) => written.asking_for_pool(pool),
+        None => written,
+    };
     let (_, outcome) = settle(&mut allocator, &written);
-    assert_eq!(outcome.ingress, ips(&["192.0.2.1"]));
+    assert_eq!(outcome.ingress, ips(expected), "{policy:?} {edited:?}");
+}
+
+#[test]
+fn what_a_pool_edit_leaves_of_a_dual_stack_service_stays() {
+    let of = |addresses: &[&str]| json!({ "addresses": addresses });
+    let (four, six) = ("192.0.2.0/30", "2001:db8::/126");
+    let prefer = FamilyPolicy::PreferDualStack;
+    for (edited, expected) in [
+        (vec![("p", of(&[four]))], vec!["192.0.2.1"]),
+        (vec![("p", of(&[six]))], vec!["2001:db8::1"]),
+        (
+            vec![("renamed", of(&[four, six]))],
+            vec!["192.0.2.1", "2001:db8::1"],
+        ),
+        // Split: both are still offered, and they cannot go together any more.
+        (vec![("a", of(&[six])), ("p", of(&[four]))], vec!["192.0.2.1"]),
+        // The other half comes from the pool that the first half is in.
+        (
+            vec![("a", of(&[six])), ("p", of(&[four, "2001:db9::/126"]))],
+            vec!["192.0.2.1", "2001:db9::"],
+        ),
+        // A part that is offered to others is no part.
+        (
+            vec![
+                ("a", of(&[six])),
+                (
+                    "p",
+                    json!({ "addresses": [four], "serviceAllocation": { "namespaces": ["x"] } }),
+                ),
+            ],
+            vec!["2001:db8::1"],
+        ),
+    ] {
+        check_edit(prefer, None, &edited, &expected);
+    }
+    let split = [("a", of(&[six])), ("p", of(&[four]))];
+    check_edit(prefer, Some("a"), &split, &["2001:db8::1"]);
+    check_edit(FamilyPolicy::RequireDualStack, None, &split, &[]);
+    let elsewhere = [("a", of(&[four])), ("b", of(&["203.0.113.0/30", six]))];
+    check_edit(
+        FamilyPolicy::RequireDualStack,
+        None,
+        &elsewhere,
+        &["203.0.113.0", "2001:db8::1"],
+    );
 }
 
 #[test]

@@ -149,13 +149,17 @@ impl Cluster {
             }
             Step::Delete(index) => {
                 if let Some(service) = self.services.remove(NAMES[*index]) {
-                    self.allocator.release(&service.key);
+                    self.allocator.forget(&service.key);
                     self.converge(self.services.keys().cloned().collect());
                 }
             }
             Step::Configure(index) => {
+                let before = self.services.clone();
                 self.allocator.set_pools(configurations().swap_remove(*index));
                 self.converge(self.services.keys().cloned().collect());
+                for old in before.values() {
+                    self.check_kept(old);
+                }
             }
         }
     }
@@ -218,6 +222,34 @@ impl Cluster {
                 assert!(asked.is_none_or(|asked| asked == pool.name));
             }
             (ingress, pool) => panic!("status and note differ: {ingress} {pool:?}"),
+        }
+    }
+
+    /// A change of the pools takes no more from a Service than it has to.
+    fn check_kept(&self, old: &ServiceFacts) {
+        let Some(pools) = self.allocator.pools() else {
+            return;
+        };
+        let asked = old.requested_pool().filter(|asked| pools.get(asked).is_some());
+        let pool_of = |ip: IpAddr| {
+            let mut all = pools.iter();
+            let pool = all.find(|pool| pool.offers(ip) && pool.serves(old))?;
+            asked.is_none_or(|asked| asked == pool.name).then_some(&pool.name)
+        };
+        let new = &self.services[&old.key.name].ingress;
+        let allowed: Vec<_> = old.ingress.iter().filter_map(|ip| pool_of(*ip)).collect();
+        let whole = allowed.len() == old.ingress.len() && allowed.iter().all(|pool| *pool == allowed[0]);
+        if old.ingress.is_empty() {
+            return;
+        }
+        if whole {
+            assert!(new.starts_with(&old.ingress), "{old:?} has {new:?}");
+        } else if old.family_policy != FamilyPolicy::RequireDualStack && old.requested_ips().is_none() {
+            let kept = old
+                .ingress
+                .iter()
+                .any(|ip| pool_of(*ip).is_some() && new.contains(ip));
+            assert!(allowed.is_empty() || kept, "{old:?} has {new:?}");
         }
     }
 
