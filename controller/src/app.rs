@@ -1,8 +1,8 @@
 //! The controller's process: starts the parts and runs the one task that owns the state.
 
 use anyhow::bail;
+use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::{ObjectReference, Service};
 use kube::{Client, Resource};
 use metallb_api::names::event;
@@ -14,11 +14,11 @@ use metallb_runtime::tasks::Tasks;
 use metallb_runtime::{args::own_namespace, client, shutdown};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::watch::{self as latest, Sender as Latest};
+use tokio::time::{Instant, sleep_until};
 
 use crate::args::Args;
 use crate::pool_status::{self, PoolStatuses};
 use crate::state::{Input, State, Subject, Tell};
-use crate::write::{REFUSED, Write, Written};
 use crate::{watch, write};
 
 /// Changes that wait for the owner task. A full queue holds the watches back, and with them nothing else: enough for
@@ -91,11 +91,10 @@ struct Owner {
 
 impl Owner {
     async fn run(mut self, mut inputs: Receiver<Input>) -> anyhow::Result<()> {
+        let started = Instant::now();
         let mut writes = FuturesUnordered::new();
-        // One for each refused write; they hold no slot among the writes under way, so that Services that some policy
-        // refuses do not slow down the others. They come into being at the pace of the API server's answers.
-        let mut refused = FuturesUnordered::new();
         loop {
+            let due = self.state.next_due().map(|due| started + due);
             tokio::select! {
                 input = inputs.recv() => {
                     let Some(input) = input else { bail!("every watch ended") };
@@ -105,21 +104,17 @@ impl Owner {
                         self.state.observe(input);
                     }
                 }
-                Some(done) = writes.next(), if !writes.is_empty() => {
-                    let (write, written): (Write, Written) = done;
-                    if matches!(written, Written::Refused(_)) {
-                        let service = write.service.clone();
-                        refused.push(tokio::time::sleep(REFUSED).map(|()| service));
-                    }
+                Some((write, written)) = writes.next(), if !writes.is_empty() => {
                     self.state.observe_written(&write, written);
                 }
-                Some(service) = refused.next(), if !refused.is_empty() => self.state.retry(&service),
+                () = sleep_until(due.unwrap_or(started)), if due.is_some() => {}
             }
+            self.state.advance(started.elapsed());
             self.state.decide();
             while writes.len() < WRITES
-                && let Some((next, backoff)) = self.state.next_write()
+                && let Some(next) = self.state.next_write()
             {
-                writes.push(write::perform(self.client.clone(), next, backoff));
+                writes.push(write::perform(self.client.clone(), next));
             }
             self.report();
         }

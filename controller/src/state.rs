@@ -10,6 +10,7 @@
 //! the first new one given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use metallb_api::names::condition;
 use metallb_api::v1beta1::IPAddressPool;
@@ -17,7 +18,6 @@ use metallb_api::{Change, NamespacedName};
 use metallb_core::allocator::Allocator;
 use metallb_core::facts::ServiceFacts;
 use metallb_core::service::{self, EventKind, Outcome, ServiceEvent};
-use metallb_runtime::backoff::Backoff;
 
 use crate::pool_status::PoolStatuses;
 use crate::write::{Write, Written};
@@ -135,36 +135,45 @@ impl State {
 
     /// Learns what came of a write.
     pub(crate) fn observe_written(&mut self, write: &Write, written: Written) {
-        let failed = if let Written::Failed(backoff) = &written {
-            Some(backoff.clone())
-        } else {
-            None
-        };
-        self.writes.finished(
-            &write.service,
-            failed.filter(|_| self.services.contains_key(&write.service)),
-        );
+        let service = &write.service;
         match written {
             Written::Done(facts) => {
-                tracing::info!(service = %write.service, ips = ?write.ingress, pool = write.pool, "address written");
+                tracing::info!(%service, ips = ?write.ingress, pool = write.pool, "address written");
+                self.writes.finished(service);
                 // The watch may have told, while the write was under way, that the Service was deleted, and perhaps made
                 // anew under the same name.
-                let known = self.services.get(&write.service);
+                let known = self.services.get(service);
                 if known.is_some_and(|known| known.uid == facts.uid) {
-                    self.observe_service(write.service.clone(), *facts);
+                    self.observe_service(service.clone(), *facts);
                 }
             }
+            Written::Refused(_) | Written::Failed { .. } if !self.services.contains_key(service) => {
+                self.writes.finished(service); // deleted meanwhile
+            }
+            Written::Outdated => {
+                self.writes.finished(service);
+                self.decide_if_newer(write);
+            }
             Written::Refused(reason) => {
-                if let Some(known) = self.services.get(&write.service) {
+                self.writes.refused(service);
+                if let Some(known) = self.services.get(service) {
                     self.tells.refused(known, write, &reason);
                 }
                 self.decide_if_newer(write);
             }
-            Written::Outdated => self.decide_if_newer(write),
-            Written::Failed(_) => {
-                self.dirty.insert(write.service.clone());
-            }
+            Written::Failed { answered } => self.writes.failed(service, answered),
         }
+    }
+
+    /// It is `now`, counted from the start of the process: writes that had to wait may be tried again.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        let over = self.writes.advance(now);
+        self.dirty.extend(over);
+    }
+
+    /// When [`State::advance`] has something to do.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.writes.next_due()
     }
 
     /// A write came to nothing. If nothing newer was seen yet, the watch will bring it and cause the next decision.
@@ -203,13 +212,8 @@ impl State {
         }
     }
 
-    /// Decides again about a Service whose write was refused some time ago.
-    pub(crate) fn retry(&mut self, service: &NamespacedName) {
-        self.dirty.insert(service.clone());
-    }
-
-    /// The next write, if one may start, and how it fared before: at most one is under way for each Service.
-    pub(crate) fn next_write(&mut self) -> Option<(Write, Backoff)> {
+    /// The next write, if one may start: at most one is under way for each Service.
+    pub(crate) fn next_write(&mut self) -> Option<Write> {
         self.writes.start()
     }
 

@@ -9,13 +9,16 @@ use kube::{Client, Error};
 use metallb_api::NamespacedName;
 use metallb_api::names::{annotation, field_manager};
 use metallb_core::facts::ServiceFacts;
-use metallb_runtime::backoff::Backoff;
 use metallb_runtime::log::chain;
 use serde_json::{Value, json};
 
 /// The wait after a refusal. It lasts until somebody changes the Service, which is tried at once, or a policy: then a
 /// minute is noticed, and a hundred refused Services cost the API server less than two requests a second.
 pub(crate) const REFUSED: Duration = Duration::from_mins(1);
+
+/// The wait for an answer. An admission webhook that hangs makes the API server answer with an error, which names the
+/// webhook, after 10 s by default: that answer is worth waiting for.
+const TIMEOUT: Duration = Duration::from_secs(12);
 
 /// What one Service's status and annotation should become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,40 +44,50 @@ pub(crate) enum Written {
     Outdated,
     /// The API server works, but does not let us write this one, for this reason. Tried again after [`REFUSED`].
     Refused(String),
-    /// Not done. The wait before the next attempt is over; the next one may be longer.
-    Failed(Backoff),
+    /// Not done, or done without our knowing. Tried again after a while.
+    Failed {
+        /// The API server said so. Otherwise it was not reached, or said nothing in time.
+        answered: bool,
+    },
 }
 
-/// Performs `write`, and if the API server does not answer as it should, waits before it returns: while it is down, the
-/// few writes under way are the only ones that ask for it.
+/// Performs `write`. Ends after [`TIMEOUT`] at the latest.
 ///
 /// A merge patch and not server-side apply: an address that upstream's controller wrote with an update belongs to that
 /// field manager for ever, and an apply that leaves it out would not remove it.
-pub(crate) async fn perform(client: Client, write: Write, mut backoff: Backoff) -> (Write, Written) {
+pub(crate) async fn perform(client: Client, write: Write) -> (Write, Written) {
+    let answer = tokio::time::timeout(TIMEOUT, send(client, &write)).await;
+    let service = &write.service;
+    let written = match answer {
+        Ok(Ok(object)) => Written::Done(Box::new(ServiceFacts::from(object))),
+        Ok(Err(Error::Api(status))) if status.is_conflict() || status.is_not_found() => Written::Outdated,
+        Ok(Err(Error::Api(status))) if is_refusal(status.code) => {
+            let error = &status.message;
+            tracing::warn!(%service, error, retry_s = REFUSED.as_secs(), "address refused");
+            Written::Refused(status.message.clone())
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%service, error = chain(&error), "address not written, trying again");
+            let answered = matches!(error, Error::Api(_));
+            Written::Failed { answered }
+        }
+        Err(_) => {
+            let error = "no answer in time";
+            tracing::warn!(%service, error, timeout_s = TIMEOUT.as_secs(), "address not written, trying again");
+            Written::Failed { answered: false }
+        }
+    };
+    (write, written)
+}
+
+async fn send(client: Client, write: &Write) -> Result<Service, Error> {
     let api: Api<Service> = Api::namespaced(client, &write.service.namespace);
     let parameters = PatchParams {
         field_manager: Some(field_manager::CONTROLLER.into()),
         ..PatchParams::default()
     };
-    let outcome = match api
-        .patch_status(&write.service.name, &parameters, &Patch::Merge(patch(&write)))
+    api.patch_status(&write.service.name, &parameters, &Patch::Merge(patch(write)))
         .await
-    {
-        Ok(service) => Written::Done(Box::new(ServiceFacts::from(service))),
-        Err(Error::Api(status)) if status.is_conflict() || status.is_not_found() => Written::Outdated,
-        Err(Error::Api(status)) if is_refusal(status.code) => {
-            let error = &status.message;
-            tracing::warn!(service = %write.service, error, retry_s = REFUSED.as_secs(), "address refused");
-            Written::Refused(status.message.clone())
-        }
-        Err(error) => {
-            let wait = backoff.failed();
-            tracing::warn!(service = %write.service, error = chain(&error), "address not written, trying again");
-            tokio::time::sleep(wait).await;
-            Written::Failed(backoff)
-        }
-    };
-    (write, outcome)
 }
 
 /// The answer is about this object or about our rights, not about the state of the API server: an invalid token and too

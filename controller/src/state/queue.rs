@@ -1,114 +1,182 @@
-//! Writes that are decided and not yet done. Holds one per Service, the latest, and knows which Services have one under
-//! way. Bounded by the number of Services.
+//! Writes that are decided and not yet done. Owns their order, and which Services have to wait before the next one.
+//!
+//! ```text
+//!   put ─► fresh ──────────────────────► under way ─► done
+//!     └──► again (of those that failed) ─┘    │
+//!              ▲ RETRIES at a time            ▼
+//!              └──── decided again ◄─── pausing until due (failed: backoff; refused: a minute)
+//! ```
+//!
+//! A Service whose write fails waits here and not among the writes under way, and its further attempts share a few
+//! places: a hundred Services on whose writes some admission webhook hangs do not hold up the others.
+//!
+//! Holds one write per Service, the latest. Bounded by the number of Services.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use metallb_api::NamespacedName;
 use metallb_runtime::backoff::Backoff;
 
-use crate::write::Write;
+use crate::write::{REFUSED, Write};
+
+#[cfg(test)]
+mod tests;
+
+/// How many of the writes under way may be of Services whose last write failed: a quarter. It is also all that asks for
+/// an API server that does not answer, apart from the first attempts.
+const RETRIES: usize = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct WriteQueue {
+    /// The present, counted from the start of the process.
+    now: Duration,
     waiting: BTreeMap<NamespacedName, Write>,
-    /// The order in which Services asked first. Keys that are no longer waiting are passed over.
-    order: VecDeque<NamespacedName>,
+    /// The order in which Services asked first.
+    fresh: VecDeque<NamespacedName>,
+    /// The same of those whose last write failed.
+    again: VecDeque<NamespacedName>,
     under_way: BTreeSet<NamespacedName>,
-    /// Only of Services whose last write failed.
+    /// Services whose last write failed.
     failing: BTreeMap<NamespacedName, Backoff>,
+    pausing: BTreeMap<NamespacedName, Pause>,
+    /// The pauses in the order of their ends.
+    due: BTreeSet<(Duration, NamespacedName)>,
+    /// How many of the pauses are [`PauseKind::Unanswered`].
+    unanswered: usize,
+}
+
+#[derive(Debug)]
+struct Pause {
+    until: Duration,
+    kind: PauseKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PauseKind {
+    /// A new decision ends it: the Service has changed, or what is wanted for it.
+    Refused,
+    /// The API server answered that it failed.
+    Failed,
+    /// A repeated write got no answer. It keeps its place among [`RETRIES`]: while the API server is down, only these
+    /// few ask for it.
+    Unanswered,
 }
 
 impl WriteQueue {
-    /// Queues `write` in place of the one that waits for the same Service.
+    /// It is `now`. Returns the Services whose pause is over: they have to be decided about again.
+    pub(super) fn advance(&mut self, now: Duration) -> Vec<NamespacedName> {
+        self.now = now;
+        let mut over = Vec::new();
+        while let Some((until, key)) = self.due.first()
+            && *until <= now
+        {
+            let key = key.clone();
+            self.end_pause(&key);
+            over.push(key);
+        }
+        over
+    }
+
+    /// When the next pause is over.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.due.first().map(|(until, _)| *until)
+    }
+
+    /// Queues `write` in place of the one that waits for the same Service. While the Service has to pause, nothing is
+    /// queued: at the end of the pause it is decided about again.
     pub(super) fn put(&mut self, write: Write) {
         let key = write.service.clone();
+        match self.pausing.get(&key).map(|pause| pause.kind) {
+            Some(PauseKind::Failed | PauseKind::Unanswered) => return,
+            Some(PauseKind::Refused) => self.end_pause(&key),
+            None => {}
+        }
         if self.waiting.insert(key.clone(), write).is_none() {
-            self.order.push_back(key);
+            let failing = self.failing.contains_key(&key);
+            let order = if failing { &mut self.again } else { &mut self.fresh };
+            order.push_back(key);
         }
     }
 
     /// Forgets the write that waits for the Service. One that is under way goes on.
     pub(super) fn cancel(&mut self, service: &NamespacedName) {
         if self.waiting.remove(service).is_some() {
-            self.order.retain(|key| key != service);
+            self.fresh.retain(|key| key != service);
+            self.again.retain(|key| key != service);
         }
     }
 
-    /// Takes the first write whose Service has none under way, and how often it has failed.
-    pub(super) fn start(&mut self) -> Option<(Write, Backoff)> {
-        let place = self.order.iter().position(|key| !self.under_way.contains(key))?;
-        let write = self.waiting.remove(&self.order.remove(place)?)?;
-        self.under_way.insert(write.service.clone());
-        let backoff = self.failing.remove(&write.service).unwrap_or_default();
-        Some((write, backoff))
+    /// Takes the first write that may start: its Service has none under way, and if its last one failed, there are not
+    /// too many such.
+    pub(super) fn start(&mut self) -> Option<Write> {
+        let free = |key: &NamespacedName| !self.under_way.contains(key);
+        let key = if let Some(place) = self.fresh.iter().position(free) {
+            self.fresh.remove(place)?
+        } else if self.retries() < RETRIES {
+            let place = self.again.iter().position(free)?;
+            self.again.remove(place)?
+        } else {
+            return None;
+        };
+        let write = self.waiting.remove(&key)?;
+        self.under_way.insert(key);
+        Some(write)
     }
 
-    /// The write of the Service is over, and if it failed, `backoff` says how long the next one may have to wait.
-    pub(super) fn finished(&mut self, service: &NamespacedName, failed: Option<Backoff>) {
+    /// The API server answered the write of the Service, whatever it said.
+    pub(super) fn finished(&mut self, service: &NamespacedName) {
         self.under_way.remove(service);
-        if let Some(backoff) = failed {
-            self.failing.insert(service.clone(), backoff);
+        self.failing.remove(service);
+    }
+
+    /// The API server does not accept the write. The next one waits, unless something else is decided.
+    pub(super) fn refused(&mut self, service: &NamespacedName) {
+        self.finished(service);
+        if !self.waiting.contains_key(service) {
+            self.pause(service, REFUSED, PauseKind::Refused);
         }
+    }
+
+    /// The API server failed to do the write, or gave no answer. The next one waits, longer each time.
+    pub(super) fn failed(&mut self, service: &NamespacedName, answered: bool) {
+        self.under_way.remove(service);
+        let repeated = self.failing.contains_key(service);
+        let wait = self.failing.entry(service.clone()).or_default().failed();
+        let kind = if repeated && !answered {
+            PauseKind::Unanswered
+        } else {
+            PauseKind::Failed
+        };
+        self.pause(service, wait, kind);
     }
 
     /// The Service is gone.
     pub(super) fn forget(&mut self, service: &NamespacedName) {
         self.cancel(service);
+        self.end_pause(service);
         self.failing.remove(service);
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// How many of the places for repeated writes are taken.
+    fn retries(&self) -> usize {
+        let repeated = self.under_way.iter().filter(|key| self.failing.contains_key(key));
+        repeated.count() + self.unanswered
+    }
 
-    fn write(name: &str, version: &str) -> Write {
-        Write {
-            service: NamespacedName::new("shop", name),
-            resource_version: version.into(),
-            ingress: vec![],
-            pool: None,
-            drop_deprecated_note: false,
+    fn pause(&mut self, service: &NamespacedName, wait: Duration, kind: PauseKind) {
+        self.cancel(service);
+        self.end_pause(service);
+        let until = self.now + wait;
+        self.pausing.insert(service.clone(), Pause { until, kind });
+        self.due.insert((until, service.clone()));
+        self.unanswered += usize::from(kind == PauseKind::Unanswered);
+    }
+
+    fn end_pause(&mut self, service: &NamespacedName) {
+        if let Some(pause) = self.pausing.remove(service) {
+            self.due.remove(&(pause.until, service.clone()));
+            self.unanswered -= usize::from(pause.kind == PauseKind::Unanswered);
         }
-    }
-
-    fn started(queue: &mut WriteQueue) -> Option<Write> {
-        queue.start().map(|(write, _)| write)
-    }
-
-    #[test]
-    fn services_are_served_in_turn_and_the_latest_write_wins() {
-        let mut queue = WriteQueue::default();
-        queue.put(write("a", "1"));
-        queue.put(write("b", "1"));
-        queue.put(write("a", "2"));
-        assert_eq!(started(&mut queue), Some(write("a", "2")));
-        assert_eq!(started(&mut queue), Some(write("b", "1")));
-        assert_eq!(started(&mut queue), None);
-    }
-
-    #[test]
-    fn one_write_of_a_service_is_under_way_at_a_time() {
-        let mut queue = WriteQueue::default();
-        queue.put(write("a", "1"));
-        assert!(queue.start().is_some());
-        queue.put(write("a", "2"));
-        queue.put(write("b", "1"));
-        assert_eq!(
-            started(&mut queue),
-            Some(write("b", "1")),
-            "the other one does not wait for it"
-        );
-        assert_eq!(started(&mut queue), None);
-        queue.finished(&NamespacedName::new("shop", "a"), None);
-        assert_eq!(started(&mut queue), Some(write("a", "2")));
-    }
-
-    #[test]
-    fn a_cancelled_write_is_not_started() {
-        let mut queue = WriteQueue::default();
-        queue.put(write("a", "1"));
-        queue.cancel(&NamespacedName::new("shop", "a"));
-        assert_eq!(started(&mut queue), None);
     }
 }

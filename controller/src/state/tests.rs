@@ -8,6 +8,8 @@ use super::*;
 
 mod conflicts;
 
+const MINUTE: Duration = Duration::from_mins(1);
+
 fn key(name: &str) -> NamespacedName {
     NamespacedName::new("shop", name)
 }
@@ -67,7 +69,7 @@ fn started(pool_addresses: &str, services: Vec<ServiceFacts>) -> State {
 /// The writes that may start now, as `name=addresses`.
 fn writes(state: &mut State) -> Vec<String> {
     std::iter::from_fn(|| state.next_write())
-        .map(|(write, _)| {
+        .map(|write| {
             let ips: Vec<_> = write.ingress.iter().map(ToString::to_string).collect();
             format!("{}={}", write.service.name, ips.join(","))
         })
@@ -118,6 +120,12 @@ fn done(state: &mut State, name: &str, version: u32, ingress: &[&str]) {
         name,
         Written::Done(Box::new(service(name, version, ingress))),
     );
+}
+
+/// It is `now`, counted from the start.
+fn pass(state: &mut State, now: Duration) {
+    state.advance(now);
+    state.decide();
 }
 
 fn refused() -> Written {
@@ -190,7 +198,7 @@ fn an_address_that_was_replaced_before_it_was_written_is_never_announced() {
 #[test]
 fn a_refused_write_tells_the_service_once_who_refuses_it_and_what_to_do() {
     let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    let (write, _) = state.next_write().unwrap();
+    let write = state.next_write().unwrap();
     state.observe_written(&write, refused());
     let tells = state.take_tells();
     let [tell] = tells.as_slice() else {
@@ -203,13 +211,11 @@ fn a_refused_write_tells_the_service_once_who_refuses_it_and_what_to_do() {
     for part in ["192.0.2.0", "policy.example.org", "Correct"] {
         assert!(tell.event.message.contains(part), "{}", tell.event.message);
     }
-    state.retry(&key("web"));
-    state.decide();
-    let (write, _) = state.next_write().unwrap();
+    pass(&mut state, MINUTE);
+    let write = state.next_write().unwrap();
     state.observe_written(&write, refused());
     assert_eq!(told(&mut state), [], "it knows");
-    state.retry(&key("web"));
-    state.decide();
+    pass(&mut state, 2 * MINUTE);
     writes(&mut state);
     done(&mut state, "web", 2, &["192.0.2.0"]);
     assert_eq!(told(&mut state), [("web".into(), event::IP_ALLOCATED)]);
@@ -257,19 +263,25 @@ fn an_object_older_than_the_write_is_passed_over() {
 }
 
 #[test]
-fn a_write_that_failed_is_tried_again_and_longer_each_time() {
+fn a_write_that_failed_is_tried_again_later_and_holds_up_nobody() {
     let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
     assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-    let mut backoff = Backoff::default();
-    let first = backoff.failed();
-    finish(&mut state, "web", Written::Failed(backoff));
-    let (write, mut backoff) = state.next_write().unwrap();
-    assert_eq!(write.ingress, ["192.0.2.0".parse::<std::net::IpAddr>().unwrap()]);
-    backoff.failed();
-    assert!(
-        backoff.failed() > first,
-        "the third wait is at least twice the first"
-    );
+    finish(&mut state, "web", Written::Failed { answered: true });
+    apply(&mut state, service("api", 2, &[]));
+    assert_eq!(writes(&mut state), ["api=192.0.2.1"]);
+    pass(&mut state, Duration::from_millis(10));
+    assert_eq!(writes(&mut state), [""; 0]);
+    pass(&mut state, Duration::from_millis(100));
+    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+}
+
+#[test]
+fn a_service_deleted_while_its_write_failed_is_forgotten() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
+    writes(&mut state);
+    delete(&mut state, "web");
+    finish(&mut state, "web", Written::Failed { answered: false });
+    assert_eq!(state.next_due(), None);
 }
 
 #[test]
@@ -416,8 +428,7 @@ fn a_refused_write_waits_until_it_is_asked_for_again_or_the_service_changes() {
     writes(&mut state);
     finish(&mut state, "web", refused());
     assert_eq!(writes(&mut state), [""; 0]);
-    state.retry(&key("web"));
-    state.decide();
+    pass(&mut state, MINUTE);
     assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
     finish(&mut state, "web", refused());
     apply(&mut state, service("web", 2, &[]));
