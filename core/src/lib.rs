@@ -10,6 +10,7 @@
 //! Nothing here performs I/O, reads a clock or depends on iteration order of a hash map: `core/clippy.toml` and
 //! `make lint` (no tokio in this crate's dependency tree) hold it to that.
 
+pub mod admission;
 pub mod allocator;
 pub mod config;
 pub mod facts;

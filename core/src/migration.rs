@@ -11,7 +11,6 @@
 mod advertisements;
 mod bfd;
 mod convert;
-mod duration;
 pub mod legacy;
 mod names;
 mod peers;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+use super::community::CommunityError;
 use super::selector::{Selector, SelectorListError};
+use crate::facts::IpFamily;
 
 /// Why an advertisement cannot be used; its author has to correct it. The messages are MetalLB's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +14,12 @@ pub enum AdvertisementError {
     /// A pool is listed twice.
     #[error("duplicate definition of ipAddressPools {0:?}")]
     DuplicatePool(String),
+    /// A community is listed twice.
+    #[error("duplicate definition of community {0:?}")]
+    DuplicateCommunity(String),
+    /// A peer is listed twice.
+    #[error("duplicate definition of peers {0:?}")]
+    DuplicatePeer(String),
     /// A selector is listed twice.
     #[error(transparent)]
     DuplicateSelector(SelectorListError),
@@ -25,6 +33,30 @@ pub enum AdvertisementError {
         /// What is wrong with the selector. It is part of the text, because that is what users have been reading.
         error: SelectorListError,
     },
+    /// An aggregate cannot be advertised for some Services only.
+    #[error("serviceSelectors and {field} are mutually exclusive, both cannot be set in {advertisement}")]
+    Exclusive {
+        /// The length that is not the default.
+        field: &'static str,
+        /// The advertisement's name.
+        advertisement: String,
+    },
+    /// No prefix has this length.
+    #[error("invalid aggregation length {length} for {}", words(*.family))]
+    AggregationLength {
+        /// What was given.
+        length: i32,
+        /// The family of the prefix.
+        family: IpFamily,
+    },
+    /// A community is neither a value nor a name.
+    #[error("invalid community {community:?} in BGP advertisement: {error}")]
+    Community {
+        /// What was given.
+        community: String,
+        /// What is wrong with it. It is part of the text, because that is what users have been reading.
+        error: CommunityError,
+    },
     /// A preference has no weight between 1 and 100.
     #[error("invalid weight {weight} in preferredNodeSelectors of {advertisement}: must be in 1-100 range")]
     Weight {
@@ -33,6 +65,14 @@ pub enum AdvertisementError {
         /// The advertisement's name.
         advertisement: String,
     },
+}
+
+/// How these messages, and only these, call a family.
+fn words(family: IpFamily) -> &'static str {
+    match family {
+        IpFamily::V4 => "IPv4",
+        IpFamily::V6 => "IPv6",
+    }
 }
 
 /// The pools that an advertisement selects.
@@ -66,6 +106,11 @@ impl PoolChoice {
             names: unique,
             selectors: field.compile(advertisement, selectors)?,
         })
+    }
+
+    /// The pools that it names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
     }
 
     /// Whether the pool is selected: by name, or by its labels, or because nothing restricts the choice. `labels` is

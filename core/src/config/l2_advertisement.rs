@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use metallb_api::v1beta1;
 
 use super::advertisement::{AdvertisementError, Field, PoolChoice};
-use super::selector::Selector;
+use super::selector::{Selector, one_of};
 
 /// Labels of an object.
 type Labels = BTreeMap<String, String>;
@@ -46,11 +46,6 @@ impl L2Advertisement {
     pub fn selects_services(&self) -> bool {
         !self.services.is_empty()
     }
-}
-
-/// Selectors are alternatives, and none of them means no restriction.
-fn one_of(selectors: &[Selector], labels: &Labels) -> bool {
-    selectors.is_empty() || selectors.iter().any(|selector| selector.matches(labels))
 }
 
 impl L2Advertisement {

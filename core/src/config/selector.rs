@@ -126,6 +126,11 @@ impl Selector {
     }
 }
 
+/// Selectors are alternatives, and none of them means no restriction.
+pub(super) fn one_of(selectors: &[Selector], labels: &BTreeMap<String, String>) -> bool {
+    selectors.is_empty() || selectors.iter().any(|selector| selector.matches(labels))
+}
+
 fn compile_expression(expression: &LabelSelectorRequirement) -> Result<Requirement, SelectorError> {
     let key = checked_key(&expression.key)?;
     let mut values = BTreeSet::new();

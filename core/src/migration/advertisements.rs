@@ -13,6 +13,7 @@ use super::convert::metadata;
 use super::legacy::BgpAdvertisement;
 use super::place::{About, Findings, Place};
 use super::pools::{MigratedPool, Protocol};
+use crate::config::CommunityValue;
 use crate::facts::IpFamily;
 
 /// Communities by alias.
@@ -190,7 +191,7 @@ fn check_communities(
         if aliases.contains_key(community) {
             continue;
         }
-        if let Err(reason) = check_community(community) {
+        if let Err(reason) = community.parse::<CommunityValue>() {
             about.mistake(
                 place.entry(number),
                 format!("{reason}, and bgp-communities has no such alias"),
@@ -203,7 +204,7 @@ fn check_communities(
 pub(super) fn communities(aliases: &Aliases, namespace: &str, findings: &mut Findings) -> Option<Community> {
     let place = Place::default().key("bgp-communities");
     for (alias, value) in aliases {
-        if let Err(reason) = check_community(value) {
+        if let Err(reason) = value.parse::<CommunityValue>() {
             let mut about = findings.about(format!("community {alias:?}"));
             about.mistake(place.key(alias), reason);
         }
@@ -219,28 +220,4 @@ pub(super) fn communities(aliases: &Aliases, namespace: &str, findings: &mut Fin
         },
         status: None,
     })
-}
-
-/// `64500:100` (RFC 1997), or `large:64500:1:2` (RFC 8092).
-fn check_community(text: &str) -> Result<(), String> {
-    let sections: Vec<&str> = text.split(':').collect();
-    let bad = match sections.as_slice() {
-        [high, low] => [high, low].into_iter().find(|text| text.parse::<u16>().is_err()),
-        ["large", global, first, second] => [global, first, second]
-            .into_iter()
-            .find(|text| text.parse::<u32>().is_err()),
-        [_, _, _, _] => {
-            return Err(format!(
-                "invalid community value: expected community to be of format large:<uint32>:<uint32>:<uint32> but \
-                 got {text:?} instead"
-            ));
-        }
-        _ => return Err(format!("invalid community format: {text:?}")),
-    };
-    match bad {
-        Some(section) => Err(format!(
-            "invalid community value: invalid section {section:?} of community {text:?}"
-        )),
-        None => Ok(()),
-    }
 }

@@ -1,7 +1,6 @@
 //! BFD profiles. Owns their limits, which are those of the CRD, and the names they get.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use metallb_api::v1beta1::{BFDProfile, BFDProfileSpec};
 
@@ -9,11 +8,7 @@ use super::convert::metadata;
 use super::legacy::BfdProfile;
 use super::names::object_name;
 use super::place::{About, Findings, Place};
-
-/// Intervals, in milliseconds.
-const INTERVAL_MS: RangeInclusive<u32> = 10..=60_000;
-const MULTIPLIER: RangeInclusive<u32> = 2..=255;
-const TTL: RangeInclusive<u32> = 1..=254;
+use crate::config::bfd_profile::{INTERVAL_MS, MULTIPLIER, TTL};
 
 /// The profiles by the names that the old configuration knows them by.
 pub(super) struct Profiles {

@@ -9,10 +9,9 @@ use metallb_api::v1beta2::{BGPPeer, BGPPeerSpec};
 
 use super::bfd::Profiles;
 use super::convert::metadata;
-use super::duration;
 use super::legacy::{MatchExpression, NodeSelector, Peer};
 use super::place::{About, Findings, Place};
-use crate::config::Selector;
+use crate::config::{Selector, duration};
 
 const DEFAULT_HOLD_TIME: &str = "90s";
 /// The shortest hold time besides none at all (RFC 4271 §4.2), and the longest that the message has room for.

@@ -17,7 +17,7 @@ const UNITS: [(&str, u64); 8] = [
 ];
 
 /// Reads a time that is not negative. `None` if it is none, or too long for Go (292 years).
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     match rest {
         "" => return None,
@@ -56,12 +56,41 @@ fn multiply(number: &str, unit: u64) -> Option<u64> {
 }
 
 /// Whole seconds as Go writes them.
-pub(super) fn of_seconds(seconds: u64) -> String {
+pub(crate) fn of_seconds(seconds: u64) -> String {
     let (hours, minutes, left) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes) {
         (0, 0) => format!("{left}s"),
         (0, _) => format!("{minutes}m{left}s"),
         _ => format!("{hours}h{minutes}m{left}s"),
+    }
+}
+
+/// A time as Go writes it: `1m30s`, `1.5s`, `250ms`.
+pub(crate) fn text(time: Duration) -> String {
+    let fraction = |nanos: u32, unit: u32| {
+        let width = unit.ilog10() as usize;
+        let digits = format!("{:0width$}", nanos % unit);
+        let digits = digits.trim_end_matches('0');
+        let whole = nanos / unit;
+        if digits.is_empty() {
+            whole.to_string()
+        } else {
+            format!("{whole}.{digits}")
+        }
+    };
+    let nanos = time.subsec_nanos();
+    if time.as_secs() == 0 {
+        return match nanos {
+            0 => "0s".to_owned(),
+            1..1_000 => format!("{nanos}ns"),
+            1_000..1_000_000 => format!("{}µs", fraction(nanos, 1_000)),
+            _ => format!("{}ms", fraction(nanos, 1_000_000)),
+        };
+    }
+    let whole = of_seconds(time.as_secs());
+    match fraction(nanos, 1_000_000_000).strip_prefix("0.") {
+        Some(digits) => format!("{}.{digits}s", whole.trim_end_matches('s')),
+        None => whole,
     }
 }
 
@@ -114,6 +143,23 @@ mod tests {
             assert_eq!(parse(text), Some(Duration::from_secs(seconds)));
         }
     }
+
+    #[test]
+    fn parts_of_a_second_are_written_as_go_writes_them() {
+        for written in [
+            "1.5s",
+            "1m0.25s",
+            "250ms",
+            "1.5ms",
+            "20µs",
+            "1ns",
+            "0s",
+            "3.000000001s",
+        ] {
+            assert_eq!(text(parse(written).unwrap()), written);
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_and_nothing_panics(seconds in 0_u64..10_000_000, text in "[0-9.smhnuµ+-]{0,24}") {
