@@ -92,7 +92,7 @@ async fn send(client: Client, write: &Write) -> Result<Service, Error> {
 
 /// The answer is about this object or about our rights, not about the state of the API server: an invalid token and too
 /// many requests pass by themselves.
-fn is_refusal(code: u16) -> bool {
+pub(crate) fn is_refusal(code: u16) -> bool {
     (400..500).contains(&code) && !matches!(code, 401 | 408 | 429)
 }
 
