@@ -108,6 +108,8 @@ pub mod event {
     pub const ADDRESS_POOL_NOT_FOUND: &str = "addressPoolNotFound";
     /// The API server does not let the controller write the status of a Service.
     pub const STATUS_REFUSED: &str = "statusRefused";
+    /// Something else keeps changing what the controller writes to the status of a Service.
+    pub const STATUS_CONTESTED: &str = "statusContested";
 
     /// A node announces the address of a Service.
     pub const NODE_ASSIGNED: &str = "nodeAssigned";

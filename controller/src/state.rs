@@ -33,6 +33,10 @@ use queue::WriteQueue;
 use tells::Tells;
 pub(crate) use tells::{Subject, Tell};
 
+/// A status that others have changed this often lately is told to be contested: not at the first time, when somebody
+/// has edited it by hand.
+const CONTESTED: u32 = 3;
+
 type Labels = BTreeMap<String, String>;
 
 /// Something that the controller learns.
@@ -243,9 +247,27 @@ impl State {
         if !concerns_us {
             self.forget(&key);
         } else if self.services.get(&key) != Some(&facts) {
+            if self.is_undone(&facts) && self.writes.undone(&key) == CONTESTED {
+                self.tells.contested(&facts);
+            }
             self.dirty.insert(key.clone());
             self.services.insert(key, facts);
         }
+    }
+
+    /// Whether the status said what it should, and somebody has changed that.
+    fn is_undone(&self, facts: &ServiceFacts) -> bool {
+        let Some(held) = self.allocator.holding(&facts.key) else {
+            return false;
+        };
+        let says_it = |facts: &ServiceFacts| {
+            let plain = facts.ingress == held.addresses() && !facts.foreign_ingress;
+            plain && facts.allocated_from() == Some(held.pool())
+        };
+        let known = self.services.get(&facts.key);
+        known.is_some_and(|known| known.uid == facts.uid && says_it(known))
+            && facts.load_balancer
+            && !says_it(facts)
     }
 
     /// The Service is gone, or was never ours.

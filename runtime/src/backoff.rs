@@ -9,12 +9,25 @@ const FIRST: Duration = Duration::from_millis(100);
 const CAP: Duration = Duration::from_secs(5);
 
 /// Exponential backoff with full-range jitter between half and all of the current wait.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Backoff {
     failures: u32,
+    cap: Duration,
+}
+
+impl Default for Backoff {
+    /// For an API server that does not answer as it should.
+    fn default() -> Self {
+        Self::up_to(CAP)
+    }
 }
 
 impl Backoff {
+    /// With `cap` as the longest wait, for what will probably last.
+    pub fn up_to(cap: Duration) -> Self {
+        Self { failures: 0, cap }
+    }
+
     /// The wait after one more failure.
     pub fn failed(&mut self) -> Duration {
         let wait = self.ceiling();
@@ -30,7 +43,7 @@ impl Backoff {
     fn ceiling(&self) -> Duration {
         FIRST
             .saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX))
-            .min(CAP)
+            .min(self.cap)
     }
 }
 

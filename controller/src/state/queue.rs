@@ -4,7 +4,7 @@
 //!   put ─► fresh ──────────────────────► under way ─► done
 //!     └──► again (of those that failed) ─┘    │
 //!              ▲ RETRIES at a time            ▼
-//!              └──── decided again ◄─── pausing until due (failed: backoff; refused: a minute)
+//!              └──── decided again ◄─── pausing until due (failed or contested: backoff; refused: a minute)
 //! ```
 //!
 //! A Service whose write fails waits here and not among the writes under way, and its further attempts share a few
@@ -22,6 +22,12 @@ use crate::write::{REFUSED, Write};
 
 #[cfg(test)]
 mod tests;
+
+/// A status that was not changed by others for this long is no longer contested.
+const CALM: Duration = Duration::from_mins(10);
+/// The longest wait before a contested status is written again: as rare as the attempts at a refused one, so that even a
+/// thousand contested Services cost the API server less than twenty writes a second.
+const CONTESTED: Duration = REFUSED;
 
 /// How many of the writes under way may be of Services whose last write failed: a quarter. It is also all that asks for
 /// an API server that does not answer, apart from the first attempts.
@@ -42,6 +48,8 @@ pub(super) struct WriteQueue {
     pausing: BTreeMap<NamespacedName, Pause>,
     /// The pauses in the order of their ends.
     due: BTreeSet<(Duration, NamespacedName)>,
+    /// Services whose status somebody else changed after it was written.
+    undone: BTreeMap<NamespacedName, Undone>,
     /// How many of the pauses are [`PauseKind::Unanswered`].
     unanswered: usize,
 }
@@ -52,12 +60,21 @@ struct Pause {
     kind: PauseKind,
 }
 
+#[derive(Debug)]
+struct Undone {
+    times: u32,
+    last: Duration,
+    backoff: Backoff,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PauseKind {
     /// A new decision ends it: the Service has changed, or what is wanted for it.
     Refused,
     /// The API server answered that it failed.
     Failed,
+    /// Somebody else keeps changing the status.
+    Contested,
     /// A repeated write got no answer. It keeps its place among [`RETRIES`]: while the API server is down, only these
     /// few ask for it.
     Unanswered,
@@ -88,7 +105,7 @@ impl WriteQueue {
     pub(super) fn put(&mut self, write: Write) {
         let key = write.service.clone();
         match self.pausing.get(&key).map(|pause| pause.kind) {
-            Some(PauseKind::Failed | PauseKind::Unanswered) => return,
+            Some(PauseKind::Failed | PauseKind::Contested | PauseKind::Unanswered) => return,
             Some(PauseKind::Refused) => self.end_pause(&key),
             None => {}
         }
@@ -151,11 +168,32 @@ impl WriteQueue {
         self.pause(service, wait, kind);
     }
 
+    /// Somebody has changed the status that was written. The first time it may be written again at once; then it has to
+    /// wait, longer each time. Returns how often this has happened lately.
+    pub(super) fn undone(&mut self, service: &NamespacedName) -> u32 {
+        let before = self.undone.remove(service);
+        let lately = before.filter(|undone| self.now.saturating_sub(undone.last) < CALM);
+        let mut undone = lately.unwrap_or_else(|| Undone {
+            times: 0,
+            last: self.now,
+            backoff: Backoff::up_to(CONTESTED),
+        });
+        if undone.times > 0 {
+            self.pause(service, undone.backoff.failed(), PauseKind::Contested);
+        }
+        undone.times += 1;
+        undone.last = self.now;
+        let times = undone.times;
+        self.undone.insert(service.clone(), undone);
+        times
+    }
+
     /// The Service is gone.
     pub(super) fn forget(&mut self, service: &NamespacedName) {
         self.cancel(service);
         self.end_pause(service);
         self.failing.remove(service);
+        self.undone.remove(service);
     }
 
     /// How many of the places for repeated writes are taken.

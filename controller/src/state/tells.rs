@@ -100,6 +100,23 @@ impl Tells {
         }
     }
 
+    /// Somebody else keeps changing what was written.
+    pub(super) fn contested(&mut self, facts: &ServiceFacts) {
+        let who = match &facts.foreign_writer {
+            Some(manager) => format!("{manager:?}"),
+            None => "Something".to_owned(),
+        };
+        let event = ServiceEvent {
+            kind: EventKind::Warning,
+            reason: event::STATUS_CONTESTED,
+            message: format!(
+                "{who} keeps changing the address in the status of this Service, which MetalLB has given it. Let only \
+                 one of the two serve it, for example by spec.loadBalancerClass"
+            ),
+        };
+        self.push(Tell::service(facts, event));
+    }
+
     /// Tells it without further ado.
     pub(super) fn push(&mut self, tell: Tell) {
         self.out.push(tell);

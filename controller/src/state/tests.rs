@@ -436,6 +436,36 @@ fn a_refused_write_waits_until_it_is_asked_for_again_or_the_service_changes() {
 }
 
 #[test]
+fn a_status_that_something_else_keeps_changing_is_told_once_with_its_name() {
+    let mut state = started("192.0.2.0/30", vec![service("web", 1, &["192.0.2.0"])]);
+    let mut now = Duration::ZERO;
+    let mut version = 1;
+    for _ in 0..8 {
+        let other = ServiceFacts {
+            foreign_writer: Some("other-lb".into()),
+            ..service("web", version + 1, &["203.0.113.9"])
+        };
+        apply(&mut state, other);
+        now = state.next_due().unwrap_or(now);
+        pass(&mut state, now);
+        assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
+        version += 2;
+        done(&mut state, "web", version, &["192.0.2.0"]);
+    }
+    assert!(now > Duration::from_secs(3), "it backs off: {now:?}");
+    let tells = state.take_tells();
+    let [tell] = tells.as_slice() else {
+        panic!("{tells:?}")
+    };
+    assert_eq!(tell.event.reason, event::STATUS_CONTESTED);
+    assert!(
+        tell.event.message.starts_with("\"other-lb\" keeps changing"),
+        "{}",
+        tell.event.message
+    );
+}
+
+#[test]
 fn a_list_is_believed_even_if_its_versions_went_back() {
     let mut state = started("192.0.2.0/30", vec![service("web", 900, &["192.0.2.0"])]);
     let restored = service("web", 7, &[]);

@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use metallb_api::NamespacedName;
-use metallb_api::names::{GROUP, annotation};
+use metallb_api::names::{GROUP, annotation, field_manager};
 
 use super::IpFamily;
 
@@ -52,6 +53,8 @@ pub struct ServiceFacts {
     pub ingress: Vec<IpAddr>,
     /// The status has entries that are no plain address, such as host names: somebody else wrote them.
     pub foreign_ingress: bool,
+    /// The program other than the controller that wrote `status.loadBalancer` last, by the name it goes by.
+    pub foreign_writer: Option<String>,
 }
 
 /// `spec.ipFamilyPolicy`.
@@ -179,6 +182,7 @@ impl From<Service> for ServiceFacts {
     fn from(service: Service) -> Self {
         let metadata = service.metadata;
         let spec = service.spec.unwrap_or_default();
+        let foreign_writer = foreign_writer(metadata.managed_fields.as_deref().unwrap_or_default());
         let ingress = service
             .status
             .and_then(|s| s.load_balancer)
@@ -215,6 +219,7 @@ impl From<Service> for ServiceFacts {
                 .filter(ours)
                 .collect(),
             foreign_ingress: addresses.len() != ingress.len(),
+            foreign_writer,
             ingress: addresses,
         }
     }
@@ -252,6 +257,20 @@ fn port(port: &ServicePort) -> Option<Port> {
     };
     let number = u16::try_from(port.port).ok()?;
     Some(Port { protocol, number })
+}
+
+/// The last one besides the controller that set the load balancer's status.
+fn foreign_writer(managed: &[ManagedFieldsEntry]) -> Option<String> {
+    let wrote = |entry: &&ManagedFieldsEntry| {
+        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+        entry.manager.as_deref() != Some(field_manager::CONTROLLER)
+            && fields.is_some_and(|fields| fields.pointer("/f:status/f:loadBalancer").is_some())
+    };
+    let last = managed
+        .iter()
+        .filter(wrote)
+        .max_by_key(|entry| entry.time.as_ref())?;
+    last.manager.clone()
 }
 
 fn plain_address(entry: &LoadBalancerIngress) -> Option<IpAddr> {

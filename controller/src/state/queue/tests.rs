@@ -157,3 +157,28 @@ fn a_service_made_anew_does_not_wait_for_what_its_predecessor_met() {
     assert_eq!(started(&mut queue), ["a7"]);
     assert_eq!(queue.next_due(), None);
 }
+
+#[test]
+fn a_status_that_others_keep_changing_is_set_right_at_once_then_ever_more_rarely() {
+    let mut queue = WriteQueue::default();
+    let mut now = Duration::ZERO;
+    let mut waits = Vec::new();
+    for times in 1..=14 {
+        assert_eq!(queue.undone(&key("a")), times);
+        queue.put(write("a", "1"));
+        let due = queue.next_due().unwrap_or(now);
+        waits.push(due.checked_sub(now).unwrap());
+        now = due;
+        for key in queue.advance(now) {
+            queue.put(write(&key.name, "1"));
+        }
+        assert_eq!(started(&mut queue), ["a1"]);
+        queue.finished(&key("a"));
+    }
+    assert_eq!(waits[0], Duration::ZERO);
+    assert!(waits[1] <= Duration::from_millis(100), "{waits:?}");
+    assert!(waits[13] >= CONTESTED / 2 && waits[13] <= CONTESTED, "{waits:?}");
+    queue.advance(now + CALM);
+    assert_eq!(queue.undone(&key("a")), 1, "that was long ago");
+    assert_eq!(queue.next_due(), None);
+}

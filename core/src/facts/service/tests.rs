@@ -157,3 +157,17 @@ fn class_unset_and_class_set_are_told_apart() {
     assert!(unset.has_class(None) && !unset.has_class(Some("metallb")));
     assert!(set.has_class(Some("metallb")) && !set.has_class(None) && !set.has_class(Some("other")));
 }
+
+#[test]
+fn the_last_one_who_wrote_the_load_balancers_status_beside_the_controller_is_known() {
+    let entry = |manager: &str, minute: u32, fields: Value| json!({ "manager": manager, "time": format!("2026-01-01T00:0{minute}:00Z"), "fieldsV1": fields });
+    let status = || json!({ "f:status": { "f:loadBalancer": { "f:ingress": {} } } });
+    let got = facts(json!({ "metadata": { "name": "web", "managedFields": [
+        entry("older-cloud-controller", 1, status()),
+        entry("other-load-balancer", 2, status()),
+        entry("metallb-controller", 3, status()),
+        entry("kubectl", 4, json!({ "f:spec": {} })),
+    ] } }));
+    assert_eq!(got.foreign_writer.as_deref(), Some("other-load-balancer"));
+    assert_eq!(annotated(&json!({})).foreign_writer, None);
+}
