@@ -25,20 +25,20 @@ pub(crate) fn finish(root: &mut JSONSchemaProps) {
         text("API group and version of this representation of the object, for example metallb.io/v1beta1."),
     );
     properties.insert("kind".into(), text("Kind of the object."));
-    properties.insert(
-        "metadata".into(),
-        JSONSchemaProps {
-            type_: Some("object".into()),
-            ..JSONSchemaProps::default()
-        },
-    );
+    properties.insert("metadata".into(), of_type("object"));
 }
 
 /// A property that holds text.
 fn text(description: &str) -> JSONSchemaProps {
     JSONSchemaProps {
         description: Some(description.into()),
-        type_: Some("string".into()),
+        ..of_type("string")
+    }
+}
+
+fn of_type(name: &str) -> JSONSchemaProps {
+    JSONSchemaProps {
+        type_: Some(name.into()),
         ..JSONSchemaProps::default()
     }
 }
@@ -54,6 +54,10 @@ fn clean(schema: &mut JSONSchemaProps) {
     }
     if schema.default.as_ref().is_some_and(|default| default.0.is_null()) {
         schema.default = None;
+    }
+    if schema.x_kubernetes_int_or_string == Some(true) {
+        // The derive takes the types of the alternatives away. The API server wants exactly these two.
+        schema.any_of = Some(["integer", "string"].map(of_type).into());
     }
     schema.format = schema.format.take().and_then(known_format);
     schema.description = schema.description.take().map(|text| unwrap_lines(&text));

@@ -154,10 +154,6 @@ fn finish_pod_part(value: &mut Value) {
             }
             schema.values_mut().for_each(finish_pod_part);
             if schema.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) {
-                schema.insert(
-                    "anyOf".into(),
-                    serde_json::json!([{ "type": "integer" }, { "type": "string" }]),
-                );
                 schema.insert("pattern".into(), QUANTITY.into());
             }
             let Some(Value::Object(properties)) = schema.get_mut("properties") else {
