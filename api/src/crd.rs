@@ -1,15 +1,15 @@
 //! The CustomResourceDefinitions, generated from the types, and their text for `config/crd`.
 //!
-//! BGPPeer has two versions, and the API server converts between them by changing `apiVersion` alone (strategy
-//! `None`). That loses nothing, because every field of `v1beta1` has the same name, type and meaning in `v1beta2`:
+//! BGPPeer has two versions. Its definition says nothing about conversion, and the API server then converts by changing
+//! `apiVersion` alone (strategy `None`). That loses nothing, because every field of `v1beta1` has the same name, type and meaning in `v1beta2`:
 //! an old object read as the new version is complete, and gets the new version's defaults. A new object read as the
 //! old version lacks the fields that version does not know, as it would with any conversion. Where this differs
 //! from a conversion webhook: timers left out in `v1beta1` stay left out (instead of reading as `0s`).
-//! `bgp_peer_conversion` is the one place to change when a webhook is wanted.
+//!
+//! Nothing, rather than `None` spelt out: the definition of another MetalLB may be there with a webhook and its
+//! certificate, and the API server refuses a definition that has both these and `None`.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceConversion, CustomResourceDefinition,
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::CustomResourceExt;
 use kube::core::crd::merge_crds;
 use serde_json::{Number, Value};
@@ -65,18 +65,7 @@ pub fn file_text(definition: &CustomResourceDefinition) -> Result<String, Box<dy
 /// Both versions of BGPPeer in one definition.
 fn bgp_peer() -> CustomResourceDefinition {
     let versions = vec![v1beta1::BGPPeer::crd(), v1beta2::BGPPeer::crd()];
-    let mut merged =
-        merge_crds(versions, names::V1BETA2).expect("both versions are of one kind and differ in name");
-    merged.spec.conversion = Some(bgp_peer_conversion());
-    merged
-}
-
-/// How the API server converts between the versions of BGPPeer; the module's header says why this is enough.
-fn bgp_peer_conversion() -> CustomResourceConversion {
-    CustomResourceConversion {
-        strategy: "None".into(),
-        webhook: None,
-    }
+    merge_crds(versions, names::V1BETA2).expect("both versions are of one kind and differ in name")
 }
 
 /// `value` with its keys in alphabetical order, and whole numbers without a fraction: bounds are floating-point

@@ -135,7 +135,11 @@ fn the_old_version_of_bgp_peer_says_that_it_is_deprecated() {
         old["deprecationWarning"],
         "v1beta1 is deprecated, please use v1beta2"
     );
-    assert_eq!(peer["spec"]["conversion"], json!({ "strategy": "None" }));
+    assert_eq!(
+        peer["spec"].get("conversion"),
+        None,
+        "it would clash with the webhook of a definition that is there"
+    );
 }
 
 /// Without this, reading an object in the other version would lose what the author wrote.
