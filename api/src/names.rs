@@ -268,14 +268,10 @@ pub mod env {
     pub const CONTROLLER_IMAGE: &str = "CONTROLLER_IMAGE";
     /// Operator: image of the speaker.
     pub const SPEAKER_IMAGE: &str = "SPEAKER_IMAGE";
-    /// Operator: image of FRR; read for compatibility, not used.
-    pub const FRR_IMAGE: &str = "FRR_IMAGE";
     /// Operator: port of the membership protocol.
     pub const MEMBER_LIST_BIND_PORT: &str = "MEMBER_LIST_BIND_PORT";
     /// Operator: port of the health endpoints of controller and speaker.
     pub const OPERAND_LIVENESS_PORT: &str = "OPERAND_LIVENESS_PORT";
-    /// Operator: port of the metrics of controller and speaker.
-    pub const METRICS_PORT: &str = "METRICS_PORT";
 }
 
 /// Interfaces that never announce.

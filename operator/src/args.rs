@@ -4,6 +4,10 @@ use clap::{ArgAction, Parser};
 use metallb_api::names;
 use metallb_runtime::log::LogLevel;
 
+/// The ports that firewalls and probes of existing installations know.
+const MEMBERLIST_PORT: u16 = 7946;
+const HEALTH_PORT: u16 = 17472;
+
 /// Runs the controller and the speakers that a MetalLB resource asks for.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "operator", version)]
@@ -38,16 +42,26 @@ pub struct Args {
     #[arg(long, env = names::env::SPEAKER_IMAGE, default_value = "", hide_default_value = true)]
     pub speaker_image: String,
 
-    /// TCP and UDP port on which speakers find each other
-    #[arg(long, env = names::env::MEMBER_LIST_BIND_PORT, default_value_t = 7946, value_name = "PORT")]
+    /// TCP and UDP port on which speakers find each other; 7946 when left out or empty
+    #[arg(long, env = names::env::MEMBER_LIST_BIND_PORT, default_value = "", value_name = "PORT",
+        hide_default_value = true, value_parser = port_or::<MEMBERLIST_PORT>)]
     pub memberlist_bind_port: u16,
 
-    /// Port of the controller's and the speakers' health endpoints
-    #[arg(long, env = names::env::OPERAND_LIVENESS_PORT, default_value_t = 17472, value_name = "PORT")]
+    /// Port of the controller's and the speakers' health endpoints; 17472 when left out or empty
+    #[arg(long, env = names::env::OPERAND_LIVENESS_PORT, default_value = "", value_name = "PORT",
+        hide_default_value = true, value_parser = port_or::<HEALTH_PORT>)]
     pub operand_liveness_port: u16,
 
     #[command(flatten)]
     compatible: Compatible,
+}
+
+/// A port, or `DEFAULT`: templates leave an empty variable where nothing was chosen.
+fn port_or<const DEFAULT: u16>(text: &str) -> Result<u16, std::num::ParseIntError> {
+    match text.trim() {
+        "" => Ok(DEFAULT),
+        port => port.parse(),
+    }
 }
 
 /// What manifests made for other operators of MetalLB pass. Accepted so that they start; nothing is done with it.
@@ -168,6 +182,22 @@ mod tests {
                 health_port: 17472,
             }
         );
+    }
+
+    #[test]
+    fn an_empty_port_is_the_default_and_a_wrong_one_is_refused() {
+        let empty = args(&["--memberlist-bind-port=", "--operand-liveness-port= "]);
+        assert_eq!(
+            (empty.memberlist_bind_port, empty.operand_liveness_port),
+            (7946, 17472)
+        );
+        let given = args(&["--memberlist-bind-port=7947", "--operand-liveness-port=17473"]);
+        assert_eq!(
+            (given.memberlist_bind_port, given.operand_liveness_port),
+            (7947, 17473)
+        );
+        let wrong = Args::try_parse_from(["operator", "--memberlist-bind-port=many"]).unwrap_err();
+        assert!(wrong.to_string().contains("--memberlist-bind-port"), "{wrong}");
     }
 
     #[test]
