@@ -31,11 +31,15 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::args::{Args, Settings};
 use crate::metallb::build::FreshKey;
 use crate::metallb::status::State;
-use crate::metallb::{self, Context, Error, Outcome, explain};
+use crate::metallb::{self, Context, Error, Outcome, Retry, explain};
 
 /// Every change is seen by a watch. This only bounds how long one that was missed all the same goes unrepaired; it
 /// costs a dozen requests that write nothing.
 const SAFETY_NET: Duration = Duration::from_mins(10);
+
+/// What the API server refuses comes from the resource, and an edit of that is seen. What stands in its way may also be
+/// somebody else's object, whose deletion no watch of ours shows.
+const REFUSED_PAUSE: Duration = Duration::from_mins(1);
 
 /// The triggers carry names only. What an object is like is read when it is its turn.
 type Trigger = PartialObjectMeta<MetalLB>;
@@ -170,17 +174,17 @@ struct Operator {
     spoken: AtomicBool,
 }
 
-/// A reconciliation that has to be repeated. It is already logged.
+/// A reconciliation that has to be repeated soon. It is already logged.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-struct Retry(Error);
+struct Failed(Error);
 
 impl Operator {
     async fn run(self: Arc<Self>, controller: Controller<Trigger>) -> anyhow::Result<()> {
         let reconcile = |metallb: Arc<Trigger>, operator: Arc<Self>| async move {
             operator.reconcile(&metallb.name_any()).await
         };
-        let retry = |_: Arc<Trigger>, _: &Retry, operator: Arc<Self>| operator.retry();
+        let retry = |_: Arc<Trigger>, _: &Failed, operator: Arc<Self>| operator.retry();
         let results = controller.run(reconcile, retry, self);
         pin_mut!(results);
         while let Some(result) = results.next().await {
@@ -195,7 +199,7 @@ impl Operator {
         Err(anyhow!("the watches of the operator ended"))
     }
 
-    async fn reconcile(&self, name: &str) -> Result<Action, Retry> {
+    async fn reconcile(&self, name: &str) -> Result<Action, Failed> {
         let now = Timestamp::from_second(Timestamp::now().as_second()).expect("it was a timestamp already");
         let outcome = metallb::reconcile(&self.context, name, self.fresh_key(), Time(now)).await;
         let failure = match outcome {
@@ -219,16 +223,17 @@ impl Operator {
                 Some(error)
             }
         };
-        match failure {
-            Some(error) if error.is_worth_a_retry() => Err(Retry(error)),
-            Some(_) => Ok(Action::await_change()),
-            None => {
-                self.backoff
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .succeeded();
-                Ok(Action::requeue(SAFETY_NET))
-            }
+        let Some(error) = failure else {
+            self.backoff
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .succeeded();
+            return Ok(Action::requeue(SAFETY_NET));
+        };
+        match error.retry() {
+            Retry::Soon => Err(Failed(error)),
+            Retry::Slowly => Ok(Action::requeue(REFUSED_PAUSE)),
+            Retry::Never => Ok(Action::await_change()),
         }
     }
 

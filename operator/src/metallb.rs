@@ -49,13 +49,25 @@ impl Error {
         })
     }
 
-    /// Whether the same attempt can succeed later without an edit of the resource.
-    pub fn is_worth_a_retry(&self) -> bool {
+    /// When the same attempt can succeed without an edit of the resource.
+    pub fn retry(&self) -> Retry {
         match self {
-            Self::Validate(_) => false,
-            Self::Dereference(_) | Self::Apply(_) | Self::Status(_) => true,
+            Self::Validate(_) => Retry::Never,
+            Self::Apply(error) if error.is_refusal() => Retry::Slowly,
+            Self::Dereference(_) | Self::Apply(_) | Self::Status(_) => Retry::Soon,
         }
     }
+}
+
+/// When to repeat what failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// At once, and with growing pauses
+    Soon,
+    /// Now and then: it most likely fails again, but what stands in its way may go without a sign
+    Slowly,
+    /// When somebody edits the resource
+    Never,
 }
 
 /// An error with its cause, in the words of the API server where it is the cause.
@@ -151,4 +163,47 @@ async fn converge(
 /// Selects what the operator made.
 pub fn managed() -> String {
     format!("{}={}", names::label::MANAGED_BY, names::label::METALLB_OPERATOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_succeed_is_not_tried_at_once() {
+        let refused = |code: u16, message: &str| {
+            let status = Status {
+                code,
+                message: message.to_owned(),
+                ..Status::default()
+            };
+            Error::Apply(apply::Error::Apply {
+                kind: "Deployment",
+                name: "controller".to_owned(),
+                source: kube::Error::Api(Box::new(status)),
+            })
+        };
+        let name = validate::Error::Name("other".to_owned());
+        for (error, retry, text) in [
+            (
+                refused(422, "spec.template.spec.affinity: Invalid value"),
+                Retry::Slowly,
+                "failed to apply Deployment controller: spec.template.spec.affinity: Invalid value",
+            ),
+            (
+                refused(403, "exceeded quota"),
+                Retry::Soon,
+                "failed to apply Deployment controller: exceeded quota",
+            ),
+            (
+                Error::Validate(name),
+                Retry::Never,
+                "Incorrect MetalLB resource name: other",
+            ),
+        ] {
+            assert_eq!((error.retry(), explain(&error).as_str()), (retry, text));
+        }
+    }
 }

@@ -14,12 +14,13 @@ use kube::{Client, Resource, ResourceExt};
 use metallb_api::names;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::Value;
 
 use super::build::{self, Applied, Prepared, Resources};
 
-/// The HTTP status of an object that cannot be.
-const INVALID: u16 = 422;
+mod workload;
+
+use workload::Additions;
 
 /// Writing failed. What was applied before stays; the whole step is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,14 @@ pub enum Error {
         /// What the API server said
         source: kube::Error,
     },
+}
+
+impl Error {
+    /// Whether the API server will not have an object as it is, so that the next attempt most likely fails like this one.
+    pub fn is_refusal(&self) -> bool {
+        let (Self::Apply { source, .. } | Self::Prune { source, .. }) = self;
+        matches!(source, kube::Error::Api(status) if workload::is_refusal(status))
+    }
 }
 
 /// The place where one MetalLB's objects are.
@@ -79,21 +88,20 @@ impl Target<'_> {
             memberlist: self.apply_one(&memberlist).await?,
             exclude_l2: self.apply_one(&exclude_l2).await?,
             controller: self.apply_controller(&controller).await?,
-            speaker: self.apply_one(&speaker).await?,
+            speaker: self.apply_workload(&speaker).await?,
             state: PhantomData,
         };
         self.prune(&applied).await?;
         Ok(applied)
     }
 
-    /// A Deployment whose strategy was another one still has that one's settings, filled in by the API server, and is
-    /// refused with ours. Nobody owns them, so that only a patch that names them removes them.
+    /// Applies a Deployment, also over one with another strategy.
     async fn apply_controller(&self, wanted: &Deployment) -> Result<Deployment, Error> {
-        let refused = match self.apply_one(wanted).await {
+        let refused = match self.apply_workload(wanted).await {
             Err(Error::Apply {
                 source: kube::Error::Api(status),
                 ..
-            }) if status.code == INVALID => status,
+            }) if workload::is_strategy_refused(&status) => status,
             other => return other,
         };
         let name = wanted.name_any();
@@ -102,21 +110,49 @@ impl Target<'_> {
             refused = refused.message,
             "resetting the strategy of the Deployment"
         );
-        let strategy = wanted.spec.as_ref().and_then(|spec| spec.strategy.as_ref());
-        let type_ = strategy.and_then(|strategy| strategy.type_.as_deref());
-        let patch = json!({ "spec": { "strategy": { "type": type_, "rollingUpdate": null } } });
+        let patch = Patch::Merge(workload::reset_strategy(&written(wanted)));
+        self.patch::<Deployment>(&name, &patch).await?;
+        self.apply_workload(wanted).await
+    }
+
+    /// Applies a workload, and takes out of it what others have added to its pods.
+    async fn apply_workload<K>(&self, wanted: &K) -> Result<K, Error>
+    where
+        K: Kind<Scope = NamespaceResourceScope>
+            + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Serialize
+            + DeserializeOwned
+            + Clone
+            + Debug,
+    {
+        let applied = self.apply_one(wanted).await?;
+        let Some(Additions { by, removal }) = workload::additions(&written(wanted), applied.meta()) else {
+            return Ok(applied);
+        };
+        let (kind, name) = (<K as Kind>::KIND, wanted.name_any());
+        tracing::info!(kind, name, by = by.join(", "), "removing what others added");
+        self.patch(&name, &Patch::Strategic(removal)).await
+    }
+
+    async fn patch<K>(&self, name: &str, patch: &Patch<Value>) -> Result<K, Error>
+    where
+        K: Kind<Scope = NamespaceResourceScope>
+            + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + DeserializeOwned
+            + Clone
+            + Debug,
+    {
         let params = PatchParams {
             field_manager: Some(names::field_manager::OPERATOR.to_owned()),
             ..PatchParams::default()
         };
-        let api: Api<Deployment> = Api::namespaced(self.client.clone(), self.namespace);
-        let reset = api.patch(&name, &params, &Patch::Merge(patch)).await;
-        reset.map_err(|source| Error::Apply {
-            kind: <Deployment as Kind>::KIND,
-            name,
+        let api: Api<K> = Api::namespaced(self.client.clone(), self.namespace);
+        let patched = api.patch(name, &params, patch).await;
+        patched.map_err(|source| Error::Apply {
+            kind: <K as Kind>::KIND,
+            name: name.to_owned(),
             source,
-        })?;
-        self.apply_one(wanted).await
+        })
     }
 
     async fn apply_one<K>(&self, wanted: &K) -> Result<K, Error>
@@ -199,4 +235,9 @@ impl Target<'_> {
         }
         Ok(())
     }
+}
+
+/// An object as it is sent.
+fn written(object: &impl Serialize) -> Value {
+    serde_json::to_value(object).expect("a Kubernetes object has only string keys")
 }

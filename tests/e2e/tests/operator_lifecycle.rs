@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount, Toleration};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use metallb_api::names::annotation::SERVICE_ACCOUNT_UID;
-use metallb_api::v1beta1::{MetalLB, MetalLBSpec};
+use metallb_api::v1beta1::{ComponentConfig, MetalLB, MetalLBSpec};
 use metallb_e2e::fixtures::{METALLB_NAMESPACE, load_balancer, pool};
 use metallb_e2e::kubernetes::Cluster;
 use metallb_e2e::metallb::{self, available, run_as};
@@ -191,6 +192,121 @@ async fn what_is_edited_is_set_right() -> Result<()> {
     available(&cluster).await
 }
 
+/// The names of the containers and the variables of the speaker's pods, and whether somebody asked for a restart.
+async fn speaker_pod(cluster: &Cluster) -> Result<(Vec<String>, Vec<String>, bool)> {
+    let daemon_set = api::<DaemonSet>(cluster).get("speaker").await?;
+    let template = daemon_set.spec.context("a specification")?.template;
+    let annotations = template.metadata.and_then(|metadata| metadata.annotations);
+    let containers = template.spec.context("a pod template")?.containers;
+    let variables = containers
+        .iter()
+        .flat_map(|container| container.env.iter().flatten());
+    let variables = variables.map(|variable| variable.name.clone()).collect();
+    let names = containers
+        .iter()
+        .map(|container| container.name.clone())
+        .collect();
+    let restarted =
+        annotations.is_some_and(|annotations| annotations.contains_key("kubectl.kubernetes.io/restartedAt"));
+    Ok((names, variables, restarted))
+}
+
+#[tokio::test]
+async fn what_is_added_to_pods_is_removed_and_a_restart_by_hand_is_not() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let (containers, variables, _) = speaker_pod(&cluster).await?;
+    let add = json!({"spec": {"template": {"spec": {"containers": [
+        {"name": "sidecar", "image": "example.org/other:1"},
+        {"name": "speaker", "env": [{"name": "ADDED", "value": "1"}]},
+    ]}}}});
+    let add = add.to_string();
+    for words in [
+        vec!["rollout", "restart", "daemonset/speaker"],
+        vec!["patch", "daemonset", "speaker", "--patch", &add],
+        vec!["rollout", "pause", "deployment/controller"],
+    ] {
+        cluster
+            .kubectl(["--namespace", METALLB_NAMESPACE].into_iter().chain(words))
+            .await?;
+    }
+    wait::until(
+        "the additions to go, and the restart to stay",
+        LIMIT,
+        async || {
+            let found = speaker_pod(&cluster).await?;
+            let paused = api::<Deployment>(&cluster)
+                .get("controller")
+                .await?
+                .spec
+                .and_then(|spec| spec.paused);
+            let right = found == (containers.clone(), variables.clone(), true) && paused != Some(true);
+            Ok::<_, anyhow::Error>(if right {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("{found:?} {paused:?}"))
+            })
+        },
+    )
+    .await?;
+    available(&cluster).await
+}
+
+/// The condition Degraded of a MetalLB, once it holds.
+async fn degraded(cluster: &Cluster, name: &str) -> Result<Condition> {
+    let resources = api::<MetalLB>(cluster);
+    wait::until("its condition Degraded", LIMIT, async || {
+        let status = resources.get(name).await?.status;
+        let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+        let found = conditions
+            .into_iter()
+            .find(|condition| condition.type_ == "Degraded" && condition.status == "True");
+        Ok::<_, kube::Error>(found.map_or(Look::NotYet("no such condition".into()), Look::Done))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_the_api_server_refuses_is_told_in_its_words_also_at_the_first_install() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    cluster
+        .kubectl(["--namespace", METALLB_NAMESPACE, "delete", "metallb", "metallb"])
+        .await?;
+    wait::until("nothing of it to be left", LIMIT, async || {
+        let left = made(&cluster).await?;
+        Ok::<_, anyhow::Error>(if left.is_empty() {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{left:?}"))
+        })
+    })
+    .await?;
+    // The schema cannot know the operators of Kubernetes.
+    let affinity = serde_json::from_value(
+        json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "Near"}]}]}}}),
+    )?;
+    let wrong = MetalLBSpec {
+        controller_config: Some(ComponentConfig {
+            affinity: Some(affinity),
+            ..ComponentConfig::default()
+        }),
+        ..metallb::ordinary()
+    };
+    cluster.apply(&metallb::resource(wrong)).await?;
+    let condition = degraded(&cluster, "metallb").await?;
+    ensure!(
+        condition.reason == "FailedToSyncMetalLBResources",
+        "{condition:?}"
+    );
+    ensure!(
+        condition.message.contains("matchExpressions[0].operator") && condition.message.contains("\"Near\""),
+        "{condition:?}"
+    );
+    available(&cluster).await
+}
+
 #[tokio::test]
 async fn deleting_the_resource_removes_everything_the_operator_made() -> Result<()> {
     let cluster = Cluster::connect().await?;
@@ -222,20 +338,8 @@ async fn a_resource_of_another_name_is_told_so() -> Result<()> {
     let mut other = metallb::resource(metallb::ordinary());
     other.metadata.name = Some("other".into());
     cluster.apply(&other).await?;
+    let outcome = degraded(&cluster, "other").await;
     let resources = api::<MetalLB>(&cluster);
-    let outcome = wait::until("its condition Degraded", LIMIT, async || {
-        let conditions = resources
-            .get("other")
-            .await?
-            .status
-            .and_then(|s| s.conditions)
-            .unwrap_or_default();
-        let found = conditions
-            .into_iter()
-            .find(|c| c.type_ == "Degraded" && c.status == "True");
-        Ok::<_, kube::Error>(found.map_or(Look::NotYet("no such condition".into()), Look::Done))
-    })
-    .await;
     resources.delete("other", &DeleteParams::default()).await?;
     let condition = outcome?;
     ensure!(
