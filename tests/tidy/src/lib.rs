@@ -11,6 +11,7 @@
 //! | [`sizes`] | files that grew past what one can hold in mind |
 //! | [`words`] | unfinished and sleeping code |
 //! | [`names`] | user-visible strings spelt outside `api/src/names.rs` |
+//! | [`messages`] | messages to users that docs/troubleshooting.md does not explain |
 //! | [`layers`] | dependencies that the architecture rules out |
 //! | [`links`] | Markdown links that lead nowhere |
 //! | [`toolchain`] | Rust versions that drifted apart |
@@ -21,6 +22,7 @@ mod finding;
 pub mod layers;
 pub mod links;
 pub mod machine;
+pub mod messages;
 pub mod modules;
 pub mod names;
 mod rust;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use metallb_tidy::layers::{self, Package};
-use metallb_tidy::{Finding, Sources, exceptions, links, machine, modules, names, sizes, toolchain, words};
+use metallb_tidy::{
+    Finding, Sources, exceptions, links, machine, messages, modules, names, sizes, toolchain, words,
+};
 
 #[test]
 fn the_repository_is_tidy() {
@@ -22,6 +24,7 @@ fn the_repository_is_tidy() {
     findings.extend(words::check(&sources));
     findings.extend(names::check(&sources, &reached));
     findings.extend(links::check(&sources));
+    findings.extend(messages::check(&sources));
     findings.extend(machine::check(&sources));
     findings.extend(toolchain::check(&sources));
     findings.extend(layers::check_edges(&packages));
@@ -29,7 +32,12 @@ fn the_repository_is_tidy() {
     findings.extend(purity(&root, &packages));
 
     // A check that sees nothing passes everything.
-    assert!(sources.text(names::NAMES).is_some(), "{} is gone", names::NAMES);
+    for path in [names::NAMES, messages::EXPLAINED]
+        .into_iter()
+        .chain(messages::ERRORS)
+    {
+        assert!(sources.text(path).is_some(), "{path} is gone");
+    }
     assert!(
         reached.len() > packages.len(),
         "only {} files are reached",
