@@ -201,6 +201,8 @@ pub mod object {
     pub const WEBHOOK_CERTIFICATE_SECRET: &str = "metallb-webhook-cert";
     /// The ValidatingWebhookConfiguration.
     pub const WEBHOOK_CONFIGURATION: &str = "metallb-webhook-configuration";
+    /// The CustomResourceDefinition of BGPPeer, which a webhook converts.
+    pub const BGP_PEER_DEFINITION: &str = "bgppeers.metallb.io";
 }
 
 /// The migration from the ConfigMap that held the configuration up to MetalLB 0.12: what it reads, and how it calls
@@ -232,6 +234,8 @@ pub mod field_manager {
     pub const CONTROLLER: &str = "metallb-controller";
     /// A speaker, on its status objects.
     pub const SPEAKER: &str = "metallb-speaker";
+    /// The controller, on the webhooks' certificate and on what tells the API server whom to trust.
+    pub const CERTIFICATES: &str = "MetalLB";
     /// The controller, on its condition in ConfigurationState.
     pub const POOL_RECONCILER: &str = "poolReconciler";
     /// A speaker, on its condition in ConfigurationState.

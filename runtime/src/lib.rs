@@ -14,6 +14,7 @@
 pub mod admin;
 pub mod args;
 pub mod backoff;
+pub mod certificates;
 pub mod client;
 pub mod events;
 pub mod http;
