@@ -52,7 +52,8 @@ pub fn converge(allocator: &mut Allocator, service: &ServiceFacts) -> Outcome {
 }
 
 /// Takes over what the status of all `services` says, before the first new address is given. Of two Services that
-/// claim the same address the older one keeps it; the other one is told and moved when it is converged.
+/// claim the same address the older one keeps it; the other one is told and moved when it is converged. A claim that is
+/// about to be given up, because the Service asks for something else by now, moves nobody.
 ///
 /// Returns what to tell the Services that keep one of two addresses.
 pub fn adopt<'a>(
@@ -64,8 +65,20 @@ pub fn adopt<'a>(
         .filter(|service| service.load_balancer && !service.ingress.is_empty());
     let mut claims: Vec<_> = claims.collect();
     claims.sort_by(|a, b| (a.created_s, &a.key).cmp(&(b.created_s, &b.key)));
-    let adopted = claims
-        .into_iter()
-        .map(|service| (service, Pass::new(allocator, service).adopt()));
-    adopted.filter(|(_, events)| !events.is_empty()).collect()
+    let mut told = Vec::new();
+    let mut unfinished = Vec::new();
+    for service in claims {
+        let adoption = Pass::new(allocator, service).adopt();
+        if adoption.unfinished {
+            allocator.release(&service.key);
+            unfinished.push(service);
+        } else {
+            told.push((service, adoption.events));
+        }
+    }
+    for service in unfinished {
+        told.push((service, Pass::new(allocator, service).adopt().events));
+    }
+    told.retain(|(_, events)| !events.is_empty());
+    told
 }

@@ -13,6 +13,15 @@ use crate::facts::{FamilyPolicy, IpFamily, ServiceFacts};
 /// The Service has no address, or lacks one; what it is told about that is among the events.
 struct Lacking;
 
+/// What came of taking over a status.
+#[derive(Debug, Default)]
+pub(super) struct Adoption {
+    /// What to tell.
+    pub(super) events: Vec<ServiceEvent>,
+    /// It holds one address of two that it requires: if the second one is not to be had, it gives that up.
+    pub(super) unfinished: bool,
+}
+
 pub(super) struct Pass<'a> {
     allocator: &'a mut Allocator,
     service: &'a ServiceFacts,
@@ -37,16 +46,23 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Takes over what the status says, as far as the rules allow, and nothing else. Returns what to tell if that was
-    /// a part only; a Service that keeps nothing is told when it is converged.
-    pub(super) fn adopt(mut self) -> Vec<ServiceEvent> {
-        if let Ok(want) = request::want(self.service) {
-            self.keep(want);
-        }
-        if self.held().is_some() {
-            self.events
-        } else {
-            Vec::new()
+    /// Takes over what the status says, as far as the rules allow and the Service would keep it when it is converged,
+    /// and nothing else.
+    pub(super) fn adopt(mut self) -> Adoption {
+        let Ok(want) = request::want(self.service) else {
+            return Adoption::default();
+        };
+        self.keep(want);
+        // What it gives up because it asks for something else is no news, and what is wrong with the request is told
+        // when it is converged.
+        let told = self.events.len();
+        self.honour_pool();
+        let _ = self.honour_addresses(want);
+        self.events.truncate(told);
+        let held = self.held().map_or(0, |holding| holding.addresses().len());
+        Adoption {
+            events: if held == 0 { Vec::new() } else { self.events },
+            unfinished: want == Want::Both && held == 1,
         }
     }
 

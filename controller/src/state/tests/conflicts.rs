@@ -6,6 +6,14 @@ use super::*;
 
 const V4: &str = "192.0.2.0";
 
+fn asking(facts: ServiceFacts, ips: &str) -> ServiceFacts {
+    let mut facts = facts;
+    facts
+        .annotations
+        .push(("metallb.io/loadBalancerIPs".into(), ips.into()));
+    facts
+}
+
 /// A pool of these addresses.
 fn pool_of(addresses: &[&str]) -> IPAddressPool {
     let mut pool = pool(addresses[0]);
@@ -27,4 +35,15 @@ fn when_half_of_a_dual_stack_pool_goes_nobody_takes_the_half_that_stays() {
     told(&mut state);
     reconfigure(&mut state, pool("192.0.2.0/32"));
     assert_eq!(writes(&mut state), ["z=192.0.2.0"]);
+}
+
+#[test]
+fn a_claim_that_is_about_to_be_given_up_moves_nobody() {
+    let leaving = asking(service("z", 1, &[V4]), "192.0.2.1");
+    let newer = ServiceFacts {
+        created_s: 2,
+        ..service("a", 1, &[V4])
+    };
+    let mut state = started("192.0.2.0/31", vec![leaving, newer]);
+    assert_eq!(writes(&mut state), ["z=192.0.2.1"]);
 }

@@ -218,6 +218,26 @@ fn of_two_services_with_the_same_address_the_older_keeps_it() {
 }
 
 #[test]
+fn a_claim_on_one_of_two_required_addresses_comes_after_those_that_are_whole() {
+    let half = service("older")
+        .created_at(1)
+        .with_families(&BOTH, FamilyPolicy::RequireDualStack);
+    let half = half.holding(Some("main"), &ips(&["198.51.100.2"]));
+    let whole = service("younger")
+        .created_at(2)
+        .holding(Some("main"), &ips(&["198.51.100.2"]));
+    let mut allocator = usual();
+    adopt(&mut allocator, [&half, &whole]);
+    assert!(!converge(&mut allocator, &whole).write);
+    // Where the second one is to be had, the first one stays.
+    let mut allocator = dual();
+    let alone = half.holding(Some("p"), &ips(&["192.0.2.2"]));
+    adopt(&mut allocator, [&alone]);
+    let (_, outcome) = settle(&mut allocator, &alone);
+    assert_eq!(outcome.ingress, ips(&["192.0.2.2", "2001:db8::"]));
+}
+
+#[test]
 fn adoption_comes_before_any_new_address() {
     let mut allocator = usual();
     let held = service("z")

@@ -7,6 +7,14 @@ use crate::facts::{ServiceFacts, TrafficPolicy};
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
+const STATUSES: [&[&str]; 5] = [
+    &[],
+    &["192.0.2.1"],
+    &["2001:db8::1"],
+    &["192.0.2.1", "2001:db8::1"],
+    &["192.0.2.2"],
+];
+
 /// One thing that users do.
 #[derive(Debug, Clone)]
 enum Step {
@@ -307,6 +315,36 @@ fn check_pair(one: &ServiceFacts, other: &ServiceFacts) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Statuses as a crash, a manual edit or changes during a standstill leave them.
+    #[test]
+    fn whoever_loses_a_valid_address_at_the_start_loses_it_to_an_older_service_that_keeps_it(
+        drafts in prop::collection::vec((shapes(), 0..3_i64, 0..STATUSES.len()), 1..NAMES.len()),
+        configuration in 0..3_usize,
+    ) {
+        let mut services: Vec<ServiceFacts> = drafts.iter().zip(NAMES)
+            .map(|((shape, created, status), name)| {
+                shape.of(name).created_at(*created).holding(Some("main"), &ips(STATUSES[*status]))
+            })
+            .collect();
+        services.sort_by_key(|service| service.created_s); // stable: of equal age in the order of names
+        let start = |services: &[ServiceFacts]| {
+            let mut allocator = Allocator::new();
+            allocator.set_pools(configurations().swap_remove(configuration));
+            adopt(&mut allocator, services);
+            allocator
+        };
+        let mut allocator = start(&services);
+        let after: Vec<Vec<IpAddr>> =
+            services.iter().map(|service| converge(&mut allocator, service).ingress).collect();
+        for (index, service) in services.iter().enumerate() {
+            let alone = converge(&mut start(std::slice::from_ref(service)), service).ingress;
+            if alone == service.ingress && after[index] != service.ingress {
+                let mut older = after[..index].iter();
+                prop_assert!(older.any(|kept| kept.iter().any(|ip| service.ingress.contains(ip))), "{service:?}");
+            }
+        }
+    }
 
     #[test]
     fn no_history_breaks_a_rule_and_a_restart_changes_nothing(steps in steps()) {
