@@ -59,7 +59,8 @@ pub(crate) struct State {
     configuration: Configuration,
     listed: Listed,
     allocator: Allocator,
-    adopted: bool,
+    /// Services that came with a list and were not known before: their statuses are believed with the next decision.
+    unadopted: BTreeSet<NamespacedName>,
     dirty: BTreeSet<NamespacedName>,
     /// Services that lack an address: tried again when one is released.
     waiting: BTreeSet<NamespacedName>,
@@ -86,7 +87,7 @@ impl State {
             configuration: Configuration::new(),
             listed: Listed::default(),
             allocator: Allocator::new(),
-            adopted: false,
+            unadopted: BTreeSet::new(),
             dirty: BTreeSet::new(),
             waiting: BTreeSet::new(),
             freed: false,
@@ -122,6 +123,9 @@ impl State {
                     self.forget(key);
                 }
                 for (key, facts) in all {
+                    if !self.services.contains_key(&key) {
+                        self.unadopted.insert(key.clone());
+                    }
                     // A list is the truth even where its versions are lower: etcd was restored from a backup.
                     self.believe_service(key, facts);
                 }
@@ -198,9 +202,7 @@ impl State {
         if self.allocator.pools().is_none() {
             return;
         }
-        if !std::mem::replace(&mut self.adopted, true) {
-            self.adopt();
-        }
+        self.adopt();
         loop {
             while let Some(key) = self.dirty.pop_first() {
                 if let Some(facts) = self.services.get(&key).cloned() {
@@ -235,6 +237,9 @@ impl State {
     fn observe_service(&mut self, key: NamespacedName, facts: ServiceFacts) {
         let known = self.services.get(&key);
         if known.is_none_or(|known| !is_older(&facts, known)) {
+            if self.allocator.pools().is_none() {
+                self.unadopted.insert(key.clone()); // nothing was decided yet: another controller may have written it
+            }
             self.believe_service(key, facts);
         }
     }
@@ -275,6 +280,7 @@ impl State {
         self.services.remove(key);
         self.tells.forget(key);
         self.waiting.remove(key);
+        self.unadopted.remove(key);
         self.dirty.remove(key);
         self.writes.forget(key);
         self.freed |= self.allocator.forget(key);
@@ -315,23 +321,19 @@ impl State {
     }
 
     fn adopt(&mut self) {
-        let events = service::adopt(&mut self.allocator, self.services.values());
-        for (facts, events) in events {
+        let unadopted = std::mem::take(&mut self.unadopted);
+        if unadopted.is_empty() {
+            return;
+        }
+        let services = unadopted.iter().filter_map(|key| self.services.get(key));
+        for (facts, events) in service::adopt(&mut self.allocator, services) {
             for event in events {
                 self.tells.push(Tell::service(facts, event));
             }
         }
-        let adopted = self
-            .services
-            .values()
-            .filter(|facts| self.allocator.holding(&facts.key).is_some())
-            .count();
-        tracing::info!(
-            services = self.services.len(),
-            adopted,
-            "existing addresses adopted"
-        );
-        self.dirty.extend(self.services.keys().cloned());
+        let holding = |key: &&NamespacedName| self.allocator.holding(key).is_some();
+        let adopted = unadopted.iter().filter(holding).count();
+        tracing::info!(services = unadopted.len(), adopted, "existing addresses adopted");
     }
 
     fn carry_out(&mut self, facts: &ServiceFacts, outcome: Outcome) {

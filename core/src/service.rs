@@ -1,9 +1,9 @@
 //! What should become of one Service. Owns the order of the rules and what the Service is told; which address is to be
 //! had is the allocator's.
 //!
-//! The ledger is what was decided, the status is where it is written down: while a Service holds addresses in the
-//! ledger its status does not matter, so that a late or stale object never moves an address. Only a Service that holds
-//! nothing (at the start of the process) is believed what its status says, if the rules allow it.
+//! The ledger is what was decided, the status is where it is written down: once a Service is known its status does not
+//! matter, so that a late object or a hand-edited status never moves an address. It is believed once, when the Service
+//! is first listed (at the start of the process), if the rules allow it.
 
 mod event;
 mod footprint;
@@ -52,10 +52,10 @@ pub fn converge(allocator: &mut Allocator, service: &ServiceFacts) -> Outcome {
 }
 
 /// Takes over what the status of all `services` says, before the first new address is given. Of two Services that
-/// claim the same address the older one keeps it; the other one is told and moved when it is converged. A claim that is
-/// about to be given up, because the Service asks for something else by now, moves nobody.
+/// claim the same address the older one keeps it; the other one is moved when it is converged. A claim that is about to
+/// be given up, because the Service asks for something else by now, moves nobody.
 ///
-/// Returns what to tell the Services that keep one of two addresses.
+/// Returns what to tell the Services that do not keep everything.
 pub fn adopt<'a>(
     allocator: &mut Allocator,
     services: impl IntoIterator<Item = &'a ServiceFacts>,

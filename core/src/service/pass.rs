@@ -50,9 +50,9 @@ impl<'a> Pass<'a> {
     /// and nothing else.
     pub(super) fn adopt(mut self) -> Adoption {
         let Ok(want) = request::want(self.service) else {
-            return Adoption::default();
+            return Adoption::default(); // it is told when it is converged
         };
-        self.keep(want);
+        self.keep(want, self.service.ingress.clone());
         // What it gives up because it asks for something else is no news, and what is wrong with the request is told
         // when it is converged.
         let told = self.events.len();
@@ -61,7 +61,7 @@ impl<'a> Pass<'a> {
         self.events.truncate(told);
         let held = self.held().map_or(0, |holding| holding.addresses().len());
         Adoption {
-            events: if held == 0 { Vec::new() } else { self.events },
+            events: self.events,
             unfinished: want == Want::Both && held == 1,
         }
     }
@@ -109,7 +109,9 @@ impl<'a> Pass<'a> {
         let want = self.want().inspect_err(|Lacking| {
             self.allocator.release(&service.key);
         })?;
-        self.keep(want);
+        let present = self.struck.as_ref().or(self.held());
+        let present = present.map_or(Vec::new(), |holding| holding.addresses().to_vec());
+        self.keep(want, present);
         self.honour_pool();
         let wanted = self.honour_addresses(want)?;
         self.complete(want, &wanted)?;
@@ -150,12 +152,8 @@ impl<'a> Pass<'a> {
     }
 
     /// Keeps as many of the present addresses as the rules allow.
-    fn keep(&mut self, want: Want) {
+    fn keep(&mut self, want: Want, present: Vec<IpAddr>) {
         let service = self.service;
-        let present = match self.struck.as_ref().or(self.held()) {
-            Some(holding) => holding.addresses().to_vec(),
-            None => service.ingress.clone(),
-        };
         if present.is_empty() {
             return;
         }

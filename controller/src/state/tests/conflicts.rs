@@ -47,3 +47,34 @@ fn a_claim_that_is_about_to_be_given_up_moves_nobody() {
     let mut state = started("192.0.2.0/31", vec![leaving, newer]);
     assert_eq!(writes(&mut state), ["z=192.0.2.1"]);
 }
+
+#[test]
+fn a_status_written_by_hand_is_put_right() {
+    let mut state = started("192.0.2.0/32", vec![service("a", 1, &[V4]), service("b", 1, &[])]);
+    let mut on_request = pool("192.0.2.0/31");
+    on_request.spec.auto_assign = Some(false);
+    reconfigure(&mut state, on_request);
+    apply(&mut state, service("b", 2, &["192.0.2.1"]));
+    assert_eq!(writes(&mut state), ["b="]);
+}
+
+#[test]
+fn what_was_given_up_on_purpose_is_no_news_while_the_status_still_says_it() {
+    let mut state = started("192.0.2.0/32", vec![service("z", 1, &[V4]), service("a", 1, &[])]);
+    told(&mut state);
+    for version in [2, 3] {
+        apply(&mut state, asking(service("z", version, &[V4]), "192.0.2.77"));
+    }
+    assert!(!told(&mut state).contains(&("z".into(), event::CLEAR_ASSIGNMENT)));
+}
+
+/// A restored etcd brings back Services that were deleted since: what they had is theirs if nobody has it now.
+#[test]
+fn a_service_that_a_list_brings_back_keeps_its_address() {
+    let mut state = started("192.0.2.0/30", vec![service("a", 900, &[V4])]);
+    let back = [service("a", 7, &[V4]), service("b", 3, &["192.0.2.3"])];
+    let back = back.map(|facts| (facts.key.clone(), facts));
+    state.observe(Input::Service(all(back)));
+    state.decide();
+    assert_eq!(writes(&mut state), [""; 0]);
+}

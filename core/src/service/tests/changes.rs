@@ -207,13 +207,19 @@ fn of_two_services_with_the_same_address_the_older_keeps_it() {
     };
     let (older, younger) = (at("z-older", 1), at("a-younger", 2));
     let mut allocator = usual();
-    adopt(&mut allocator, [&younger, &older]);
+    let events = adopt(&mut allocator, [&younger, &older]);
+    let [(loser, events)] = events.as_slice() else {
+        panic!("{events:?}")
+    };
+    assert_eq!(loser.key, younger.key);
+    assert!(
+        events[0]
+            .message
+            .contains("address also in use by default/z-older"),
+        "{events:?}"
+    );
     let (_, outcome) = settle(&mut allocator, &younger);
     assert_eq!(outcome.ingress, ips(&["198.51.100.0"]));
-    assert!(
-        told(&outcome)[0].contains("address also in use by default/z-older"),
-        "{outcome:?}"
-    );
     assert!(!converge(&mut allocator, &older).write);
 }
 
@@ -254,12 +260,27 @@ fn adoption_comes_before_any_new_address() {
 fn a_status_that_makes_no_sense_is_replaced() {
     let mut allocator = usual();
     let mut broken = service("web").holding(None, &ips(&["198.51.100.1", "198.51.100.2"]));
+    let events = adopt(&mut allocator, [&broken]).swap_remove(0).1;
+    assert_eq!(events[0].reason, "nolbIPsIPFamily");
+    assert!(
+        events[0].message.starts_with("Failed to retrieve LBIPs IPFamily"),
+        "{events:?}"
+    );
     let (_, outcome) = settle(&mut allocator, &broken);
     assert_eq!(outcome.ingress, ips(&["198.51.100.0"]));
-    assert!(told(&outcome)[0].starts_with("Warning nolbIPsIPFamily Failed to retrieve LBIPs IPFamily"));
     broken.ingress.clear();
     broken.foreign_ingress = true;
     assert!(converge(&mut allocator, &broken).write);
+}
+
+#[test]
+fn a_status_is_believed_at_the_start_only() {
+    let by_hand = service("web").holding(Some("gold"), &ips(&["192.0.2.3"]));
+    let mut allocator = usual();
+    assert_eq!(settle(&mut allocator, &by_hand).1.ingress, ips(&["198.51.100.0"]));
+    let mut allocator = usual();
+    adopt(&mut allocator, [&by_hand]);
+    assert_eq!(settle(&mut allocator, &by_hand).1.ingress, ips(&["192.0.2.3"]));
 }
 
 #[test]
