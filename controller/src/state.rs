@@ -23,12 +23,14 @@ use crate::pool_status::PoolStatuses;
 use crate::write::{Write, Written};
 
 mod configuration;
+mod known;
 mod queue;
 mod tells;
 #[cfg(test)]
 mod tests;
 
 use configuration::{Configuration, Reading};
+use known::{doubt_status, is_older};
 use queue::WriteQueue;
 use tells::Tells;
 pub(crate) use tells::{Subject, Tell};
@@ -144,6 +146,9 @@ impl State {
     /// Learns what came of a write.
     pub(crate) fn observe_written(&mut self, write: &Write, written: Written) {
         let service = &write.service;
+        if self.writes.take_postponed(service) && !matches!(written, Written::Outdated) {
+            self.dirty.insert(service.clone());
+        }
         match written {
             Written::Done(facts) => {
                 tracing::info!(%service, ips = ?write.ingress, pool = write.pool, "address written");
@@ -169,7 +174,13 @@ impl State {
                 }
                 self.decide_if_newer(write);
             }
-            Written::Failed { answered } => self.writes.failed(service, answered),
+            Written::Failed { answered } => {
+                self.writes.failed(service, answered);
+                let known = self.services.get_mut(service);
+                if let Some(known) = known.filter(|known| known.resource_version == write.resource_version) {
+                    doubt_status(known, write);
+                }
+            }
         }
     }
 
@@ -205,6 +216,10 @@ impl State {
         self.adopt();
         loop {
             while let Some(key) = self.dirty.pop_first() {
+                // What is on its way into a status stays with its Service until it is known whether it got there.
+                if self.writes.postpones(&key) {
+                    continue;
+                }
                 if let Some(facts) = self.services.get(&key).cloned() {
                     let outcome = service::converge(&mut self.allocator, &facts);
                     self.carry_out(&facts, outcome);
@@ -254,6 +269,10 @@ impl State {
         } else if self.services.get(&key) != Some(&facts) {
             if self.is_undone(&facts) && self.writes.undone(&key) == CONTESTED {
                 self.tells.contested(&facts);
+            }
+            if !self.unadopted.contains(&key) {
+                // Whoever wrote it: until it is put right, nobody else may list it.
+                self.allocator.reserve(&key, &facts.ingress);
             }
             self.dirty.insert(key.clone());
             self.services.insert(key, facts);
@@ -365,14 +384,4 @@ impl State {
             self.writes.cancel(key);
         }
     }
-}
-
-/// Whether `facts` are of an earlier version of the object than `known`. Versions compare as numbers where they are
-/// numbers (Kubernetes guarantees it from 1.35 on, and etcd has always made it so); otherwise nothing is older.
-fn is_older(facts: &ServiceFacts, known: &ServiceFacts) -> bool {
-    let version = |facts: &ServiceFacts| facts.resource_version.parse::<u128>().ok();
-    facts.uid == known.uid
-        && version(facts)
-            .zip(version(known))
-            .is_some_and(|(new, old)| new < old)
 }

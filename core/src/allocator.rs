@@ -132,6 +132,13 @@ impl Allocator {
         self.ledger.linger(service, addresses.iter().copied());
     }
 
+    /// Besides what is kept from others on behalf of `service`, keeps `addresses`.
+    pub fn reserve(&mut self, service: &NamespacedName, addresses: &[IpAddr]) {
+        let mut all = self.lingering(service);
+        all.extend(addresses);
+        self.ledger.linger(service, all);
+    }
+
     /// The addresses that are kept from others on behalf of `service` though it does not hold them.
     pub fn lingering(&self, service: &NamespacedName) -> Vec<IpAddr> {
         self.ledger.lingering(service).collect()

@@ -32,7 +32,8 @@ pub struct Outcome {
     pub write: bool,
     /// What to tell. A complaint is repeated at every pass while its cause lasts: the caller drops what it told before.
     pub events: Vec<ServiceEvent>,
-    /// Something the Service held is to be had by others: those who wait should be tried again.
+    /// Others can have an address that they could not have because of this Service: those who wait should be tried
+    /// again. An address given up is to be had when the status does not list it any more, and not before.
     pub freed: bool,
     /// The Service lacks an address: try it again when one is released or the pools change.
     pub waiting: bool,
@@ -60,10 +61,10 @@ pub fn adopt<'a>(
     allocator: &mut Allocator,
     services: impl IntoIterator<Item = &'a ServiceFacts>,
 ) -> Vec<(&'a ServiceFacts, Vec<ServiceEvent>)> {
-    let claims = services
-        .into_iter()
-        .filter(|service| service.load_balancer && !service.ingress.is_empty());
-    let mut claims: Vec<_> = claims.collect();
+    let listed = services.into_iter().filter(|service| !service.ingress.is_empty());
+    let listed: Vec<_> = listed.collect();
+    let mut claims = listed.clone();
+    claims.retain(|service| service.load_balancer);
     claims.sort_by(|a, b| (a.created_s, &a.key).cmp(&(b.created_s, &b.key)));
     let mut told = Vec::new();
     let mut unfinished = Vec::new();
@@ -78,6 +79,9 @@ pub fn adopt<'a>(
     }
     for service in unfinished {
         told.push((service, Pass::new(allocator, service).adopt().events));
+    }
+    for service in listed {
+        allocator.linger(&service.key, &service.ingress);
     }
     told.retain(|(_, events)| !events.is_empty());
     told

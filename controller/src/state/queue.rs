@@ -43,6 +43,8 @@ pub(super) struct WriteQueue {
     /// The same of those whose last write failed.
     again: VecDeque<NamespacedName>,
     under_way: BTreeSet<NamespacedName>,
+    /// Those of them that are to be decided again when it is over.
+    postponed: BTreeSet<NamespacedName>,
     /// Services whose last write failed.
     failing: BTreeMap<NamespacedName, Backoff>,
     pausing: BTreeMap<NamespacedName, Pause>,
@@ -141,6 +143,20 @@ impl WriteQueue {
         Some(write)
     }
 
+    /// Whether the Service has a write under way; then [`WriteQueue::take_postponed`] remembers that it was asked for.
+    pub(super) fn postpones(&mut self, service: &NamespacedName) -> bool {
+        let busy = self.under_way.contains(service);
+        if busy {
+            self.postponed.insert(service.clone());
+        }
+        busy
+    }
+
+    /// Whether a decision about the Service was postponed; only once.
+    pub(super) fn take_postponed(&mut self, service: &NamespacedName) -> bool {
+        self.postponed.remove(service)
+    }
+
     /// The API server answered the write of the Service, whatever it said.
     pub(super) fn finished(&mut self, service: &NamespacedName) {
         self.under_way.remove(service);
@@ -192,6 +208,7 @@ impl WriteQueue {
     pub(super) fn forget(&mut self, service: &NamespacedName) {
         self.cancel(service);
         self.end_pause(service);
+        self.postponed.remove(service);
         self.failing.remove(service);
         self.undone.remove(service);
     }

@@ -69,7 +69,8 @@ impl<'a> Pass<'a> {
     pub(super) fn run(mut self) -> Outcome {
         let waiting = self.settle().is_err();
         let service = self.service;
-        self.allocator.linger(&service.key, &[]);
+        // A crash must not leave an address in two statuses: others have it when this one does not list it any more.
+        self.allocator.linger(&service.key, &service.ingress);
         let freed = self
             .before
             .gives_way(&Footprint::of(self.allocator, service), self.allocator);

@@ -53,6 +53,16 @@ fn one_write_of_a_service_is_under_way_at_a_time() {
 }
 
 #[test]
+fn a_decision_is_postponed_while_a_write_is_under_way() {
+    let mut queue = under_way(&["a"]);
+    queue.put(write("b", "1"));
+    assert!(queue.postpones(&key("a")) && !queue.postpones(&key("b")));
+    queue.finished(&key("a"));
+    assert!(queue.take_postponed(&key("a")) && !queue.take_postponed(&key("a")));
+    assert!(!queue.postpones(&key("a")));
+}
+
+#[test]
 fn a_cancelled_write_is_not_started() {
     let mut queue = WriteQueue::default();
     queue.put(write("a", "1"));

@@ -21,6 +21,10 @@ fn pool_of(addresses: &[&str]) -> IPAddressPool {
     pool
 }
 
+fn with(facts: ServiceFacts) -> Written {
+    Written::Done(Box::new(facts))
+}
+
 #[test]
 fn when_half_of_a_dual_stack_pool_goes_nobody_takes_the_half_that_stays() {
     let dual = ServiceFacts {
@@ -77,4 +81,74 @@ fn a_service_that_a_list_brings_back_keeps_its_address() {
     state.observe(Input::Service(all(back)));
     state.decide();
     assert_eq!(writes(&mut state), [""; 0]);
+}
+
+#[test]
+fn an_address_is_given_on_when_its_release_is_written_and_not_before() {
+    let mut state = started("192.0.2.0/32", vec![service("z", 1, &[V4]), service("a", 1, &[])]);
+    apply(&mut state, asking(service("z", 2, &[V4]), "192.0.2.77"));
+    assert_eq!(writes(&mut state), ["z="]);
+    let released = ServiceFacts {
+        annotations: Vec::new(),
+        ..service("z", 3, &[])
+    };
+    finish(&mut state, "z", with(asking(released, "192.0.2.77")));
+    assert_eq!(writes(&mut state), ["a=192.0.2.0"]);
+}
+
+#[test]
+fn an_address_written_by_hand_is_given_to_nobody_until_it_is_put_right() {
+    let mut state = started("192.0.2.0/32", vec![]);
+    let by_hand = ServiceFacts {
+        load_balancer: false,
+        ..service("z", 1, &[V4])
+    };
+    state.observe(Input::Service(Change::Apply(key("z"), by_hand)));
+    apply(&mut state, service("a", 1, &[]));
+    assert_eq!(writes(&mut state), ["z="]);
+    delete(&mut state, "z");
+    assert_eq!(writes(&mut state), ["a=192.0.2.0"]);
+}
+
+#[test]
+fn at_the_start_nobody_gets_an_address_that_a_status_still_lists() {
+    let leaving = asking(service("z", 1, &[V4]), "192.0.2.77");
+    let mut state = started("192.0.2.0/32", vec![leaving, service("a", 1, &[])]);
+    assert_eq!(writes(&mut state), ["z="]);
+}
+
+/// The pool is set aside for others while the write is under way: whether it arrives is not known yet.
+#[test]
+fn an_address_on_its_way_into_a_status_is_given_to_nobody_else() {
+    for outcome in [
+        Written::Outdated,
+        Written::Failed { answered: false },
+        with(service("z", 2, &[V4])),
+    ] {
+        let certain = matches!(outcome, Written::Outdated);
+        let mut state = started("192.0.2.0/32", vec![service("z", 1, &[])]);
+        let write = state.next_write().unwrap();
+        let mut elsewhere = pool("192.0.2.0/32");
+        elsewhere.spec.service_allocation = Some(ServiceAllocation {
+            namespaces: Some(vec!["bank".into()]),
+            ..ServiceAllocation::default()
+        });
+        reconfigure(&mut state, elsewhere);
+        let rich = ServiceFacts {
+            key: NamespacedName::new("bank", "a"),
+            ..service("a", 1, &[])
+        };
+        apply(&mut state, rich);
+        assert_eq!(writes(&mut state), [""; 0], "not before the answer");
+        state.observe_written(&write, outcome);
+        state.advance(Duration::from_mins(1));
+        state.decide();
+        if certain {
+            apply(&mut state, service("z", 3, &[]));
+        } else {
+            assert_eq!(writes(&mut state), ["z="], "it may be in the status");
+            finish(&mut state, "z", with(service("z", 3, &[])));
+        }
+        assert_eq!(writes(&mut state), ["a=192.0.2.0"]);
+    }
 }

@@ -175,6 +175,24 @@ fn a_service_of_another_type_gives_its_address_back() {
 }
 
 #[test]
+fn what_is_given_up_is_to_be_had_when_the_status_says_so() {
+    let mut allocator = usual();
+    let (web, _) = settle(&mut allocator, &service("web"));
+    let next = service("next").asking_for_ips("198.51.100.0");
+    let leaving = web.asking_for_ips("198.51.100.3");
+    let outcome = converge(&mut allocator, &leaving);
+    assert!(outcome.write && !outcome.freed, "{outcome:?}");
+    let refused = converge(&mut allocator, &next);
+    assert!(
+        refused.ingress.is_empty() && told(&refused)[0].contains("still in use by default/web"),
+        "{refused:?}"
+    );
+    let written = leaving.holding(outcome.pool.as_deref(), &outcome.ingress);
+    assert!(converge(&mut allocator, &written).freed);
+    assert_eq!(settle(&mut allocator, &next).1.ingress, ips(&["198.51.100.0"]));
+}
+
+#[test]
 fn what_is_decided_wins_over_what_a_stale_object_says() {
     let mut allocator = usual();
     let (written, _) = settle(&mut allocator, &service("web"));

@@ -172,23 +172,41 @@ impl Cluster {
         }
     }
 
-    /// As the controller does: those who wait are tried again whenever something is freed, until nothing changes.
+    /// As the controller does: all decisions first, then one write after the other, each followed by what it gives rise
+    /// to; those who wait are tried again whenever something is freed.
     fn converge(&mut self, mut dirty: Vec<String>) {
-        for _ in 0..20 {
-            let mut freed = false;
-            for name in std::mem::take(&mut dirty) {
+        let mut writes: BTreeMap<String, ServiceFacts> = BTreeMap::new();
+        for _ in 0..500 {
+            while let Some(name) = dirty.pop() {
                 let service = &self.services[&name];
                 let outcome = converge(&mut self.allocator, service);
-                freed |= outcome.freed;
-                let written = service.clone().holding(outcome.pool.as_deref(), &outcome.ingress);
-                self.services.insert(name, written);
+                let decided = service.clone().holding(outcome.pool.as_deref(), &outcome.ingress);
+                writes.remove(&name);
+                if outcome.write {
+                    writes.insert(name, decided);
+                }
+                if outcome.freed {
+                    dirty = self.services.keys().cloned().collect();
+                }
             }
-            if !freed {
+            let Some((name, written)) = writes.pop_first() else {
                 return;
-            }
-            dirty = self.services.keys().cloned().collect();
+            };
+            self.check_write(&written);
+            self.services.insert(name.clone(), written);
+            dirty.push(name);
         }
         panic!("the Services push each other around for ever");
+    }
+
+    /// A crash after this write leaves no address in two statuses that may not share it.
+    fn check_write(&self, written: &ServiceFacts) {
+        let before = &self.services[&written.key.name].ingress;
+        let mut added = written.clone();
+        added.ingress.retain(|ip| !before.contains(ip));
+        for other in self.services.values().filter(|other| other.key != written.key) {
+            check_pair(&added, other);
+        }
     }
 
     fn check(&mut self) {
