@@ -80,13 +80,13 @@ fn what_contradicts_an_existing_object_is_refused_in_metallbs_words() {
         (
             pool("b", &["10.1.0.0/16"]),
             vec![pool("a", &["10.0.0.0/8"])],
-            "CIDR \"10.1.0.0/16\" in pool \"b\" overlaps with already defined CIDR \"10.0.0.0/8\"",
+            "CIDR \"10.1.0.0/16\" in pool \"b\" overlaps with already defined CIDR \"10.0.0.0/8\" in pool \"a\"",
         ),
         // The existing one is later in the order of names.
         (
             pool("a", &["10.0.0.0/8"]),
             vec![pool("b", &["10.1.0.0/16"])],
-            "CIDR \"10.1.0.0/16\" in pool \"b\" overlaps with already defined CIDR \"10.0.0.0/8\"",
+            "CIDR \"10.1.0.0/16\" in pool \"b\" overlaps with already defined CIDR \"10.0.0.0/8\" in pool \"a\"",
         ),
         (
             pool("a", &["10.0.0.0/8", "10.0.0.1/32"]),
@@ -326,7 +326,7 @@ fn what_was_wrong_before_is_no_reason_to_refuse() {
     let (a, b) = (pool("a", &["10.0.0.0/8"]), pool("b", &["10.1.0.0/16"]));
     let broken = vec![a, b.clone()];
     let overlap = "no change takes effect before this is corrected, too: IPAddressPool metallb-system/b: CIDR \
-                   \"10.1.0.0/16\" in pool \"b\" overlaps with already defined CIDR \"10.0.0.0/8\"";
+                   \"10.1.0.0/16\" in pool \"b\" overlaps with already defined CIDR \"10.0.0.0/8\" in pool \"a\"";
     let verdict = create(&pool("c", &["192.0.2.0/24"]), broken.clone());
     assert_eq!(
         (verdict.denied, verdict.warnings),

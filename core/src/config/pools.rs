@@ -25,19 +25,24 @@ impl Pools {
     /// Reads all pools. `namespaces` are the labels of the namespaces there are, for pools that select by them.
     ///
     /// # Errors
-    /// One fault for each object that cannot be used; in case of an overlap it is the later one in the order of names.
+    /// One fault for each object that cannot be used. Of two that overlap it is the one that was made later, or of the
+    /// same second, the later one in the order of names: the other one was there first and works.
     pub fn parse<'a>(
         objects: impl IntoIterator<Item = &'a IPAddressPool>,
         namespaces: &BTreeMap<String, BTreeMap<String, String>>,
     ) -> Result<Self, Vec<Fault>> {
-        let by_key: BTreeMap<NamespacedName, &IPAddressPool> = objects
+        let mut by_age: Vec<(NamespacedName, &IPAddressPool)> = objects
             .into_iter()
             .map(|object| (NamespacedName::of(&object.metadata), object))
             .collect();
+        by_age.sort_by_key(|(key, object)| {
+            let created = object.metadata.creation_timestamp.as_ref().map(|time| time.0);
+            (created.is_none(), created, key.clone()) // what has no time yet is about to be made
+        });
         let mut pools = Self::default();
         let mut faults = Vec::new();
         let mut taken = Taken::default();
-        for (key, object) in by_key {
+        for (key, object) in by_age {
             let parsed = Pool::parse(object, namespaces)
                 .map_err(|error| format!("parsing address pool {}: {error}", key.name))
                 .and_then(|pool| pools.admit(pool, &mut taken));
@@ -87,7 +92,7 @@ impl Pools {
 /// The ranges read so far, by first address: they do not overlap, so that a new one can only meet its neighbours.
 #[derive(Default)]
 pub(crate) struct Taken {
-    by_start: BTreeMap<(IpFamily, u128), AddressRange>,
+    by_start: BTreeMap<(IpFamily, u128), (AddressRange, String)>,
 }
 
 impl Taken {
@@ -95,17 +100,23 @@ impl Taken {
     pub(crate) fn insert(&mut self, range: &AddressRange, pool: &str) -> Result<(), String> {
         let (first, last) = (*range.numbers().start(), *range.numbers().end());
         let before = self.by_start.range(..=(range.family(), last)).next_back();
-        if let Some((_, known)) =
-            before.filter(|((family, _), known)| *family == range.family() && *known.numbers().end() >= first)
-        {
+        let before = before
+            .filter(|((family, _), (known, _))| *family == range.family() && *known.numbers().end() >= first);
+        if let Some((_, (known, holder))) = before {
             let (own, other) = range
                 .overlap(known)
                 .unwrap_or_else(|| (range.prefixes()[0], known.prefixes()[0]));
+            let elsewhere = if holder == pool {
+                String::new()
+            } else {
+                format!(" in pool {holder:?}")
+            };
             return Err(format!(
-                "CIDR \"{own}\" in pool {pool:?} overlaps with already defined CIDR \"{other}\""
+                "CIDR \"{own}\" in pool {pool:?} overlaps with already defined CIDR \"{other}\"{elsewhere}"
             ));
         }
-        self.by_start.insert((range.family(), first), range.clone());
+        self.by_start
+            .insert((range.family(), first), (range.clone(), pool.to_owned()));
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Two Services and one address: whose it is, and from when on.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use metallb_core::facts::FamilyPolicy;
 
 use super::*;
@@ -150,5 +151,28 @@ fn an_address_on_its_way_into_a_status_is_given_to_nobody_else() {
             finish(&mut state, "z", with(service("z", 3, &[])));
         }
         assert_eq!(writes(&mut state), ["a=192.0.2.0"]);
+    }
+}
+
+#[test]
+fn an_overlap_is_told_on_the_pool_that_came_later() {
+    let mut state = started("192.0.2.0/30", vec![]);
+    let mut newer = pool("192.0.2.0/31");
+    newer.metadata.name = Some("a-new".into());
+    let created = |second: i64| Some(Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap()));
+    newer.metadata.creation_timestamp = created(2);
+    let mut older = pool("192.0.2.0/30");
+    older.metadata.creation_timestamp = created(1);
+    reconfigure(&mut state, older);
+    let key = NamespacedName::new("metallb-system", "a-new");
+    state.observe(Input::Pool(Change::Apply(key, newer)));
+    state.decide();
+    let tells = state.take_tells();
+    let [tell] = tells.as_slice() else {
+        panic!("{tells:?}")
+    };
+    assert_eq!(tell.object.name, "a-new");
+    for name in ["\"a-new\"", "\"gold\""] {
+        assert!(tell.event.message.contains(name), "{}", tell.event.message);
     }
 }

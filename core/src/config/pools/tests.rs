@@ -95,6 +95,30 @@ fn an_overlap_is_found_whichever_pool_comes_first() {
 }
 
 #[test]
+fn of_two_pools_that_overlap_the_newer_one_is_at_fault() {
+    let created = |name: &str, time: &str, list: &[&str]| -> IPAddressPool {
+        let metadata = json!({ "namespace": "metallb-system", "name": name, "creationTimestamp": time });
+        serde_json::from_value(json!({ "metadata": metadata, "spec": addresses(list) })).unwrap()
+    };
+    let older = created("z-older", "2026-01-01T00:00:00Z", &["192.0.2.0/24"]);
+    let newer = created("a-newer", "2026-01-01T00:00:01Z", &["192.0.2.64/26"]);
+    let mut unborn = newer.clone();
+    unborn.metadata.creation_timestamp = None;
+    for later in [newer, unborn] {
+        let faults = Pools::parse([&later, &older], &BTreeMap::new()).unwrap_err();
+        let [fault] = faults.as_slice() else {
+            panic!("{faults:?}")
+        };
+        assert_eq!(fault.object.name, "a-newer");
+        assert_eq!(
+            fault.message,
+            "CIDR \"192.0.2.64/26\" in pool \"a-newer\" overlaps with already defined CIDR \"192.0.2.0/24\" in pool \
+             \"z-older\""
+        );
+    }
+}
+
+#[test]
 fn every_faulty_pool_is_named() {
     let faults = parse(&[
         ("a", addresses(&[])),
