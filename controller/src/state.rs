@@ -260,10 +260,12 @@ impl State {
     }
 
     fn believe_service(&mut self, key: NamespacedName, facts: ServiceFacts) {
-        let concerns_us = facts.has_class(self.class.as_deref())
-            && (facts.load_balancer
-                || facts.allocated_from().is_some()
-                || self.allocator.holding(&key).is_some());
+        let concerns_us = if facts.load_balancer {
+            facts.has_class(self.class.as_deref())
+        } else {
+            // The API server takes the class away together with the type: what it has of us tells whose it was.
+            facts.allocated_from().is_some() || self.allocator.holding(&key).is_some()
+        };
         if !concerns_us {
             self.forget(&key);
         } else if self.services.get(&key) != Some(&facts) {

@@ -176,3 +176,28 @@ fn an_overlap_is_told_on_the_pool_that_came_later() {
         assert!(tell.event.message.contains(name), "{}", tell.event.message);
     }
 }
+
+#[test]
+fn a_service_of_our_class_that_is_no_load_balancer_any_more_is_cleaned() {
+    let mut state = State::new(Some("example.org/ours".into()));
+    let ours = ServiceFacts {
+        class: Some("example.org/ours".into()),
+        ..service("web", 1, &[V4])
+    };
+    state.observe(Input::Namespace(all([])));
+    state.observe(Input::Pool(all([(
+        NamespacedName::new("metallb-system", "gold"),
+        pool("192.0.2.0/32"),
+    )])));
+    state.observe(Input::Service(all([(key("web"), ours)])));
+    state.decide();
+    // The API server takes the class and the status away, and leaves the annotation.
+    let plain = ServiceFacts {
+        load_balancer: false,
+        ingress: Vec::new(),
+        ..service("web", 2, &[V4])
+    };
+    apply(&mut state, plain);
+    assert_eq!(writes(&mut state), ["web="]);
+    assert!(state.allocator.holding(&key("web")).is_none());
+}
