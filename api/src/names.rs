@@ -127,6 +127,51 @@ pub mod protocol {
     pub const BGP: &str = "bgp";
 }
 
+/// Metrics, as dashboards and alerts know them.
+pub mod metric {
+    /// Where they are, and what a scraper must be allowed to `get`.
+    pub const PATH: &str = "/metrics";
+    /// The version that runs.
+    pub const BUILD_INFO: &str = "metallb_build_info";
+
+    /// Objects seen.
+    pub const K8S_UPDATES: &str = "metallb_k8s_client_updates_total";
+    /// Objects with which something was wrong.
+    pub const K8S_UPDATE_ERRORS: &str = "metallb_k8s_client_update_errors_total";
+    /// Whether there is a configuration in force.
+    pub const CONFIG_LOADED: &str = "metallb_k8s_client_config_loaded_bool";
+    /// Whether the last configuration written is not in force.
+    pub const CONFIG_STALE: &str = "metallb_k8s_client_config_stale_bool";
+
+    /// Label of everything about a pool.
+    pub const POOL: &str = "pool";
+    /// Addresses of a pool.
+    pub const ADDRESSES: &str = "metallb_allocator_addresses_total";
+    /// Those of IPv4.
+    pub const IPV4_ADDRESSES: &str = "metallb_allocator_ipv4_addresses_total";
+    /// Those of IPv6.
+    pub const IPV6_ADDRESSES: &str = "metallb_allocator_ipv6_addresses_total";
+    /// Addresses of a pool that Services have.
+    pub const ADDRESSES_IN_USE: &str = "metallb_allocator_addresses_in_use_total";
+    /// Those of IPv4.
+    pub const IPV4_ADDRESSES_IN_USE: &str = "metallb_allocator_ipv4_addresses_in_use_total";
+    /// Those of IPv6.
+    pub const IPV6_ADDRESSES_IN_USE: &str = "metallb_allocator_ipv6_addresses_in_use_total";
+    /// Services that have an address of a pool.
+    pub const SERVICES_ALLOCATED: &str = "metallb_allocator_services_allocated_total";
+
+    /// Label of everything about an address.
+    pub const IP: &str = "ip";
+    /// Requests for an address that is served here.
+    pub const LAYER2_REQUESTS: &str = "metallb_layer2_requests_received";
+    /// Answers to them.
+    pub const LAYER2_RESPONSES: &str = "metallb_layer2_responses_sent";
+    /// What is said without being asked.
+    pub const LAYER2_GRATUITOUS: &str = "metallb_layer2_gratuitous_sent";
+    /// Services that are announced by this node.
+    pub const ANNOUNCED: &str = "metallb_speaker_announced";
+}
+
 /// Condition types, and the reasons that go with them.
 pub mod condition {
     /// On a MetalLB: controller and speaker run as asked.

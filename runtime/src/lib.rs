@@ -19,6 +19,7 @@ pub mod client;
 pub mod events;
 pub mod http;
 pub mod log;
+pub mod metrics;
 pub mod shutdown;
 pub mod tasks;
 pub mod tls;
