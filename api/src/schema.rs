@@ -8,8 +8,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 mod kubernetes;
+mod text;
 
 pub(crate) use kubernetes::{conditions, label_selector, label_selectors, of_pod, secret_reference};
+pub(crate) use text::{IS_ADDRESS, communities, community, pool_addresses};
 
 /// Finishes the schema of a whole kind.
 pub(crate) fn finish(root: &mut JSONSchemaProps) {

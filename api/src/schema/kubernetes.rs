@@ -50,7 +50,8 @@ pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                         "operator": {
                             "description": "How the label is compared with the values: In, NotIn, Exists or \
                                             DoesNotExist.",
-                            "type": "string"
+                            "type": "string",
+                            "enum": ["In", "NotIn", "Exists", "DoesNotExist"]
                         },
                         "values": {
                             "description": "The values to compare with: at least one for In and NotIn, none for \

@@ -52,7 +52,7 @@ pub struct BGPAdvertisementSpec {
     /// Length of the IPv4 prefix to advertise. 32 advertises each address alone; a smaller number advertises the
     /// whole prefix of that length around it. It cannot be wider than the pool's own entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1), extend("default" = 32))]
+    #[schemars(range(min = 1, max = 32), extend("default" = 32))]
     pub aggregation_length: Option<i32>,
 
     /// Length of the IPv6 prefix to advertise, up to 128 for each address alone.
@@ -61,7 +61,7 @@ pub struct BGPAdvertisementSpec {
         rename = "aggregationLengthV6",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(extend("default" = 128))]
+    #[schemars(range(min = 0, max = 128), extend("default" = 128))]
     pub aggregation_length_v6: Option<i32>,
 
     /// Local preference of the routes: the highest wins. Only peers in the same autonomous system receive it.
@@ -71,6 +71,7 @@ pub struct BGPAdvertisementSpec {
     /// Communities to attach to the routes: 64500:100, large:64500:1:2, or the name that a Community object gives
     /// to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::communities")]
     pub communities: Option<Vec<String>>,
 
     /// Pools to advertise, by name.

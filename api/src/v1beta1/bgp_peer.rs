@@ -1,14 +1,19 @@
 //! The kind BGPPeer in its old version. Objects are stored in the newer one; every field here has the same name
 //! and meaning there.
 
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive copies the struct, with its `pub`, into a function"
+)]
+
 use std::collections::BTreeMap;
 
-use kube::CustomResource;
+use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The router, and how to talk to it.
-#[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "metallb.io",
     version = "v1beta1",
@@ -28,6 +33,17 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Multi Hops", type_ = "string", json_path = ".spec.ebgpMultiHop")
 )]
 #[serde(rename_all = "camelCase")]
+// The same as in v1beta2: an API server looks at the rules of the version that it is asked in.
+#[x_kube(
+    validation = Rule::new("self.myASN != 0").message("missing local ASN"),
+    validation = Rule::new("self.peerASN != 0").message("missing peer ASN and dynamicASN"),
+    validation = Rule::new("!(has(self.ebgpMultiHop) && self.ebgpMultiHop && self.peerASN == self.myASN)")
+        .message("invalid ebgp-multihop parameter set for an ibgp peer"),
+    validation = Rule::new("self.peerAddress != ''").message("peer has no Address or Interface specified"),
+    validation = Rule::new(
+        "!has(self.holdTime) || !has(self.keepaliveTime) || duration(self.keepaliveTime) <= duration(self.holdTime)"
+    ).message("invalid keepaliveTime, must be lower than holdTime")
+)]
 pub struct BGPPeerSpec {
     /// Number of the autonomous system on this side.
     #[serde(rename = "myASN")]
@@ -40,10 +56,14 @@ pub struct BGPPeerSpec {
     pub peer_asn: u32,
 
     /// Address to dial.
+    #[schemars(length(max = 45))]
+    #[x_kube(validation = Rule::new(crate::schema::IS_ADDRESS).message("invalid BGPPeer address"))]
     pub peer_address: String,
 
     /// Address of the node to dial from. Left out, the kernel chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 45))]
+    #[x_kube(validation = Rule::new(crate::schema::IS_ADDRESS).message("invalid source IP"))]
     pub source_address: Option<String>,
 
     /// Port to dial, 179 when left out.
@@ -53,6 +73,8 @@ pub struct BGPPeerSpec {
 
     /// How long the session stays up without a word from the peer, for example 90s. At least 3s, or 0 for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self).getSeconds() == 0 || duration(self).getSeconds() >= 3")
+        .message("invalid hold time: must be 0 or >=3s"))]
     pub hold_time: Option<String>,
 
     /// Time between keepalive messages, for example 30s. A third of the hold time when left out.
@@ -61,6 +83,8 @@ pub struct BGPPeerSpec {
 
     /// Router identifier to present, written as an IPv4 address. Left out, one is derived from the node.
     #[serde(default, rename = "routerID", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 45))]
+    #[x_kube(validation = Rule::new(crate::schema::IS_ADDRESS).message("invalid router ID"))]
     pub router_id: Option<String>,
 
     /// Nodes that keep a session with this peer, by label; one matching selector is enough. Left out, all nodes do.
@@ -101,6 +125,7 @@ pub struct MatchExpression {
     pub key: String,
 
     /// How the label is compared with the values: In, NotIn, Exists or DoesNotExist.
+    #[schemars(extend("enum" = ["In", "NotIn", "Exists", "DoesNotExist"]))]
     pub operator: String,
 
     /// The values to compare with.

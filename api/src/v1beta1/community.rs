@@ -26,6 +26,7 @@ pub struct CommunitySpec {
 
 /// One name.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[schemars(extend("required" = ["value"]))]
 pub struct CommunityAlias {
     /// The name that advertisements use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,6 +34,7 @@ pub struct CommunityAlias {
 
     /// The community itself: 64500:100, or large:64500:1:2 for a large one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::community")]
     pub value: Option<String>,
 }
 

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub struct IPAddressPoolSpec {
     /// The addresses, IPv4 and IPv6 in any mix. An entry is a prefix (192.0.2.0/24, 2001:db8::/120) or a range of
     /// the first and the last address (192.0.2.10-192.0.2.20). No address may be in two entries or two pools.
+    #[schemars(schema_with = "crate::schema::pool_addresses")]
     pub addresses: Vec<String>,
 
     /// Whether a Service that does not ask for this pool may get an address of it. When false, only a Service that

@@ -30,6 +30,31 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Multi Hops", type_ = "string", json_path = ".spec.ebgpMultiHop")
 )]
 #[serde(rename_all = "camelCase")]
+// What one object can show is refused here, so that it holds while the webhook is down. The words are those of the
+// webhook.
+#[x_kube(
+    validation = Rule::new("self.myASN != 0").message("missing local ASN"),
+    validation = Rule::new("(has(self.peerASN) && self.peerASN != 0) || has(self.dynamicASN)")
+        .message("missing peer ASN and dynamicASN"),
+    validation = Rule::new("!(has(self.peerASN) && self.peerASN != 0 && has(self.dynamicASN))")
+        .message("both peer ASN and dynamicASN specified"),
+    validation = Rule::new(
+        "!(has(self.ebgpMultiHop) && self.ebgpMultiHop && has(self.peerASN) && self.peerASN == self.myASN)"
+    ).message("invalid ebgp-multihop parameter set for an ibgp peer"),
+    validation = Rule::new(
+        "(has(self.peerAddress) && self.peerAddress != '') || (has(self.interface) && self.interface != '')"
+    ).message("peer has no Address or Interface specified"),
+    validation = Rule::new(
+        "!(has(self.peerAddress) && self.peerAddress != '' && has(self.interface) && self.interface != '')"
+    ).message("peer has both Address and Interface specified"),
+    validation = Rule::new(
+        "!has(self.holdTime) || !has(self.keepaliveTime) || duration(self.keepaliveTime) <= duration(self.holdTime)"
+    ).message("invalid keepaliveTime, must be lower than holdTime"),
+    validation = Rule::new(
+        "has(self.holdTime) || !has(self.keepaliveTime) || duration(self.keepaliveTime).getMilliseconds() * 3 < 1000 \
+         || duration(self.keepaliveTime).getMilliseconds() * 3 >= 3000"
+    ).message("invalid keepaliveTime: three times as much is the hold time, which must be 0 or >=3s")
+)]
 pub struct BGPPeerSpec {
     /// Number of the autonomous system on this side.
     #[serde(rename = "myASN")]
@@ -54,6 +79,8 @@ pub struct BGPPeerSpec {
 
     /// Address to dial. Not together with interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 45))]
+    #[x_kube(validation = Rule::new(crate::schema::IS_ADDRESS).message("invalid BGPPeer address"))]
     pub peer_address: Option<String>,
 
     /// Network interface that leads to the peer, for a session without configured addresses. Not together with
@@ -63,6 +90,8 @@ pub struct BGPPeerSpec {
 
     /// Address of the node to dial from. Left out, the kernel chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 45))]
+    #[x_kube(validation = Rule::new(crate::schema::IS_ADDRESS).message("invalid source IP"))]
     pub source_address: Option<String>,
 
     /// Port to dial.
@@ -72,6 +101,8 @@ pub struct BGPPeerSpec {
 
     /// How long the session stays up without a word from the peer, for example 90s. At least 3s, or 0s for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self).getSeconds() == 0 || duration(self).getSeconds() >= 3")
+        .message("invalid hold time: must be 0 or >=3s"))]
     pub hold_time: Option<String>,
 
     /// Time between keepalive messages, for example 30s. At most the hold time; a third of it when left out.
@@ -90,6 +121,8 @@ pub struct BGPPeerSpec {
 
     /// Router identifier to present, written as an IPv4 address. Left out, one is derived from the node.
     #[serde(default, rename = "routerID", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 45))]
+    #[x_kube(validation = Rule::new(crate::schema::IS_ADDRESS).message("invalid router ID"))]
     pub router_id: Option<String>,
 
     /// Nodes that keep a session with this peer, by label; one matching selector is enough. Left out, all nodes do.

@@ -1,0 +1,106 @@
+//! What text in a field has to look like: addresses, communities, times. Owns the expressions.
+//!
+//! They are regular expressions and not the functions `ip()` and `cidr()`, because an API server before 1.31 refuses a
+//! definition that calls those. What they cannot tell (a range that runs backwards, two entries that overlap) is left to
+//! the webhook and to the controller.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+/// 0 to 255, as every parser of addresses reads it.
+macro_rules! octet {
+    () => {
+        "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+    };
+}
+
+macro_rules! ipv4 {
+    () => {
+        concat!("(", octet!(), "[.]){3}", octet!())
+    };
+}
+
+/// Not every text with a colon that this matches is an IPv6 address; every address is matched.
+macro_rules! ipv6 {
+    () => {
+        "[0-9a-fA-F]*:[0-9a-fA-F:.]*"
+    };
+}
+
+/// A field that is an address, or empty.
+pub(crate) const IS_ADDRESS: &str = concat!("self.matches('^(", ipv4!(), "|", ipv6!(), ")?$')");
+
+/// What an entry of a pool's list has to be: a prefix, or the first and the last address of a range. Several cheap
+/// rules instead of one, because the API server limits what one may cost.
+const ENTRY_RULES: [(&str, &str); 4] = [
+    (
+        "self.contains(':') || \
+         self.matches('^ *[0-9]{1,3}([.][0-9]{1,3}){3} *(/[0-9]+|- *[0-9]{1,3}([.][0-9]{1,3}){3}) *$')",
+        "invalid CIDR or IP range: write a prefix such as 192.0.2.0/24 or 192.0.2.1/32, or a range such as \
+         192.0.2.10-192.0.2.20",
+    ),
+    (
+        "!self.contains(':') || self.matches('^ *[0-9a-fA-F]*:[0-9a-fA-F:.]* *(/[0-9]+|- *[0-9a-fA-F]*:[0-9a-fA-F:.]*) *$')",
+        "invalid CIDR or IP range: write a prefix such as 2001:db8::/120, or a range such as \
+         2001:db8::10-2001:db8::20",
+    ),
+    (
+        "self.contains(':') || !self.matches('25[6-9]|2[6-9][0-9]|[3-9][0-9][0-9]|(^|[. -])0[0-9]')",
+        "invalid IP address: each part is 0 to 255, without leading zeros",
+    ),
+    (
+        "!self.contains('/') || \
+         self.matches('^[^:]*/([12]?[0-9]|3[0-2]) *$|:.*/(1[01][0-9]|12[0-8]|[1-9]?[0-9]) *$')",
+        "invalid CIDR: the length of a prefix is at most 32 for IPv4 and 128 for IPv6",
+    ),
+];
+
+/// A community that an alias stands for: RFC 1997, or RFC 8092.
+const COMMUNITY: &str = "^([0-9]+:[0-9]+|large(:[0-9]+){3})$";
+/// The same, or an alias: a name without a colon.
+const COMMUNITY_OR_ALIAS: &str = "^([^:]*|[0-9]+:[0-9]+|large(:[0-9]+){3})$";
+
+/// The most entries that a pool may have. The API server wants to know a limit for the cost of looking at each entry,
+/// and allows about this many; an object with as many is larger than what `kubectl apply` can send.
+const MOST_ADDRESSES: u32 = 10_000;
+/// The longest entry: two IPv6 addresses in full, and some blanks.
+const LONGEST_ENTRY: u32 = 100;
+
+/// The address list of a pool.
+pub(crate) fn pool_addresses(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": MOST_ADDRESSES,
+        "x-kubernetes-validations": [
+            { "rule": "self.size() > 0", "message": "pool has no prefixes defined" },
+        ],
+        "items": {
+            "type": "string",
+            "maxLength": LONGEST_ENTRY,
+            "x-kubernetes-validations": ENTRY_RULES
+                .map(|(rule, message)| json!({ "rule": rule, "message": message })),
+        },
+    })
+}
+
+/// A list of communities and aliases.
+pub(crate) fn communities(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "string", "pattern": COMMUNITY_OR_ALIAS } })
+}
+
+/// The value of an alias.
+pub(crate) fn community(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": COMMUNITY })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_is_longer_than_the_limits() {
+        let longest = "0000:0000:0000:0000:0000:ffff:255.255.255.255";
+        assert_eq!(longest.len(), 45);
+        assert!(LONGEST_ENTRY as usize > longest.len() * 2 + " - ".len());
+    }
+}
