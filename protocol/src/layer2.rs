@@ -5,6 +5,7 @@
 //! same set twice costs nothing on the wire. Nothing is sent for an address once it has left the set.
 
 mod answer;
+mod counters;
 mod groups;
 mod interface;
 mod schedule;
@@ -17,7 +18,8 @@ use crate::arp;
 use crate::ndp::{self, Kind, Station};
 
 pub use answer::Drop;
-pub use interface::{Interface, InterfaceChoice, InterfaceIndex};
+pub use counters::{Counters, Unsent};
+pub use interface::{Assignment, Interface, InterfaceChoice, InterfaceIndex};
 
 use groups::Groups;
 use interface::Presence;
@@ -29,7 +31,7 @@ pub enum Input<'a> {
     /// The interfaces that may be used for answering now, all of them.
     Interfaces(&'a [Interface]),
     /// The addresses to be served from now on, all of them.
-    Addresses(&'a BTreeMap<IpAddr, InterfaceChoice>),
+    Addresses(&'a BTreeMap<IpAddr, Assignment>),
     /// A frame was received.
     Frame {
         /// Where.
@@ -66,8 +68,27 @@ pub struct Transmit {
     pub interface: InterfaceIndex,
     /// What it carries.
     pub protocol: Protocol,
+    /// Why it is sent.
+    pub purpose: Purpose,
     /// The frame from its Ethernet header on.
     pub frame: Vec<u8>,
+}
+
+/// Why a frame is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody asked for this address.
+    Answer(IpAddr),
+    /// The link is told where this address is, without a question.
+    Announcement(IpAddr),
+}
+
+impl Purpose {
+    fn address(self) -> IpAddr {
+        match self {
+            Self::Answer(ip) | Self::Announcement(ip) => ip,
+        }
+    }
 }
 
 /// Something to do that is not a frame.
@@ -96,17 +117,6 @@ pub enum Event {
     },
 }
 
-/// What happened for one address since it is served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Requests and solicitations that deserved an answer.
-    pub requests: u64,
-    /// Answers.
-    pub responses: u64,
-    /// Frames of the gratuitous schedule.
-    pub gratuitous: u64,
-}
-
 /// The machine. Drain [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) after every
 /// [`handle`](Self::handle).
 #[derive(Debug, Default)]
@@ -116,16 +126,17 @@ pub struct Announcer {
     addresses: BTreeMap<IpAddr, Served>,
     schedule: Schedule,
     groups: Groups,
-    /// At most one answer and one gratuitous round: both are drained before the next input.
+    /// At most a few answers and one gratuitous round: a caller drains them before the next inputs.
     transmits: VecDeque<Transmit>,
     /// At most one per address and interface: drained before the next input.
     events: VecDeque<Event>,
     dropped: BTreeMap<Drop, u64>,
+    unsent: Unsent,
 }
 
 #[derive(Debug)]
 struct Served {
-    choice: InterfaceChoice,
+    assignment: Assignment,
     counters: Counters,
 }
 
@@ -174,6 +185,36 @@ impl Announcer {
         self.addresses.iter().map(|(ip, served)| (*ip, served.counters))
     }
 
+    /// Tells that `transmit` was not sent, because the send queue of its interface is full. What the link is told without
+    /// a question is told later: the neighbours of a node that takes over thousands of addresses must hear of all.
+    pub fn refused(&mut self, transmit: &Transmit) {
+        let ip = transmit.purpose.address();
+        let counters = self.addresses.get_mut(&ip).map(|served| &mut served.counters);
+        match transmit.purpose {
+            Purpose::Answer(_) => {
+                self.unsent.answers += 1;
+                if let Some(counters) = counters {
+                    counters.responses = counters.responses.saturating_sub(1);
+                }
+            }
+            Purpose::Announcement(_) => {
+                if let Some(counters) = counters {
+                    counters.gratuitous = counters.gratuitous.saturating_sub(1);
+                }
+                if self.schedule.refused((ip, transmit.interface), self.now) {
+                    self.unsent.delayed += 1;
+                } else {
+                    self.unsent.given_up += 1;
+                }
+            }
+        }
+    }
+
+    /// How many frames were not sent, because the send queue of an interface was full.
+    pub fn unsent(&self) -> Unsent {
+        self.unsent
+    }
+
     /// How many frames were skipped, by reason.
     pub fn dropped(&self) -> &BTreeMap<Drop, u64> {
         &self.dropped
@@ -191,15 +232,21 @@ impl Announcer {
         let addresses = std::mem::take(&mut self.addresses);
         for (ip, served) in &addresses {
             for index in &indices {
-                let was = Presence::of(*ip, Some(&served.choice), before.get(index));
-                let is = Presence::of(*ip, Some(&served.choice), self.interfaces.get(index));
-                self.moved(*ip, *index, was, is);
+                let (old, new) = (before.get(index), self.interfaces.get(index));
+                let was = Presence::of(*ip, Some(&served.assignment), old);
+                let is = Presence::of(*ip, Some(&served.assignment), new);
+                if old.map(|old| old.incarnation) == new.map(|new| new.incarnation) {
+                    self.moved(*ip, *index, was, is);
+                } else {
+                    self.moved(*ip, *index, was, Presence::Absent);
+                    self.moved(*ip, *index, Presence::Absent, is);
+                }
             }
         }
         self.addresses = addresses;
     }
 
-    fn set_addresses(&mut self, desired: &BTreeMap<IpAddr, InterfaceChoice>) {
+    fn set_addresses(&mut self, desired: &BTreeMap<IpAddr, Assignment>) {
         let gone: Vec<IpAddr> = self
             .addresses
             .keys()
@@ -207,37 +254,37 @@ impl Announcer {
             .copied()
             .collect();
         for ip in gone {
-            if let Some(Served { choice, counters }) = self.addresses.remove(&ip) {
-                self.chosen(ip, Some(&choice), None);
+            if let Some(Served { assignment, counters }) = self.addresses.remove(&ip) {
+                self.assigned(ip, Some(&assignment), None);
                 self.events.push_back(Event::Withdrawn { ip, counters });
             }
         }
-        for (ip, choice) in desired {
+        for (ip, assignment) in desired {
             match self.addresses.get_mut(ip) {
-                Some(served) if served.choice == *choice => {}
+                Some(served) if served.assignment == *assignment => {}
                 Some(served) => {
-                    let before = std::mem::replace(&mut served.choice, choice.clone());
-                    self.chosen(*ip, Some(&before), Some(choice));
+                    let before = std::mem::replace(&mut served.assignment, assignment.clone());
+                    self.assigned(*ip, Some(&before), Some(assignment));
                 }
                 None => {
                     let served = Served {
-                        choice: choice.clone(),
+                        assignment: assignment.clone(),
                         counters: Counters::default(),
                     };
                     self.addresses.insert(*ip, served);
-                    self.chosen(*ip, None, Some(choice));
+                    self.assigned(*ip, None, Some(assignment));
                 }
             }
         }
     }
 
-    /// The choice of interfaces for `ip` changed.
-    fn chosen(&mut self, ip: IpAddr, before: Option<&InterfaceChoice>, after: Option<&InterfaceChoice>) {
+    /// How `ip` is to be served changed.
+    fn assigned(&mut self, ip: IpAddr, before: Option<&Assignment>, after: Option<&Assignment>) {
         let moves: Vec<_> = self
             .interfaces
             .values()
             .map(|interface| {
-                let presence = |choice| Presence::of(ip, choice, Some(interface));
+                let presence = |assignment| Presence::of(ip, assignment, Some(interface));
                 (interface.index, presence(before), presence(after))
             })
             .collect();
@@ -249,10 +296,14 @@ impl Announcer {
     /// The one place where a change becomes an act: how `ip` is present on an interface went from `was` to `is`.
     fn moved(&mut self, ip: IpAddr, index: InterfaceIndex, was: Presence, is: Presence) {
         match is {
-            // A new place, a carrier that came back or another MAC: the link must hear of it at once.
+            // A new place, a carrier that came back, another MAC or another term: the link must hear of it at once.
             Presence::Live(_) if is != was => self.schedule.start((ip, index), self.now),
             Presence::Live(_) => {}
-            Presence::Silent | Presence::Absent => self.schedule.cancel((ip, index)),
+            Presence::Silent | Presence::Absent => {
+                self.schedule.cancel((ip, index));
+                self.transmits
+                    .retain(|transmit| (transmit.purpose.address(), transmit.interface) != (ip, index));
+            }
         }
         if let IpAddr::V6(ip) = ip {
             let group = ndp::solicited_node(ip);
@@ -286,7 +337,7 @@ impl Announcer {
         let question = answer::read(interface, bytes)?;
         let ip = question.target();
         let served = self.addresses.get_mut(&ip).ok_or(Drop::NotAnnounced)?;
-        if Presence::of(ip, Some(&served.choice), Some(interface)) == Presence::Absent {
+        if Presence::of(ip, Some(&served.assignment), Some(interface)) == Presence::Absent {
             return Err(Drop::NotOnThisInterface);
         }
         served.counters.requests += 1;
@@ -295,6 +346,7 @@ impl Announcer {
         Ok(Transmit {
             interface: index,
             protocol: Protocol::of(ip),
+            purpose: Purpose::Answer(ip),
             frame,
         })
     }
@@ -310,6 +362,7 @@ impl Announcer {
             self.transmits.push_back(Transmit {
                 interface: index,
                 protocol: Protocol::of(ip),
+                purpose: Purpose::Announcement(ip),
                 frame,
             });
         };

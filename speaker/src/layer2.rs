@@ -19,26 +19,33 @@ mod driver;
 mod exclusions;
 mod groups;
 mod interfaces;
+#[cfg(test)]
+mod lab;
 mod links;
 mod port;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use metallb_runtime::tasks::Tasks;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use exclusions::Exclusions;
+use metallb_protocol::layer2::Assignment;
 pub(crate) use metallb_protocol::layer2::InterfaceChoice;
 
 /// The addresses to be served.
-type Desired = BTreeMap<IpAddr, InterfaceChoice>;
+type Desired = BTreeMap<IpAddr, Assignment>;
 
 /// What the rest of the speaker holds of the layer 2 thread.
 #[derive(Debug)]
 pub(crate) struct Handle {
     desired: watch::Sender<Desired>,
+    /// The next term. The driver sees only the last state, so that this alone tells an address which was withdrawn and
+    /// announced again from one which was there all the time.
+    next_term: AtomicU64,
     names: watch::Receiver<Option<BTreeSet<String>>>,
 }
 
@@ -47,11 +54,27 @@ impl Handle {
     /// the same again does nothing.
     pub(crate) fn announce(&self, ip: IpAddr, choice: InterfaceChoice) {
         self.desired.send_if_modified(|desired| {
-            let changed = desired.get(&ip) != Some(&choice);
-            if changed {
-                desired.insert(ip, choice);
+            if let Some(assignment) = desired.get_mut(&ip) {
+                let changed = assignment.choice != choice;
+                assignment.choice = choice;
+                changed
+            } else {
+                let term = self.new_term();
+                desired.insert(ip, Assignment { choice, term });
+                true
             }
-            changed
+        });
+    }
+
+    /// Tells the neighbours again where `ip` is, if it is served: another node may have told them otherwise.
+    pub(crate) fn remind(&self, ip: IpAddr) {
+        self.desired.send_if_modified(|desired| {
+            let assignment = desired.get_mut(&ip);
+            let served = assignment.is_some();
+            if let Some(assignment) = assignment {
+                assignment.term = self.new_term();
+            }
+            served
         });
     }
 
@@ -59,6 +82,10 @@ impl Handle {
     pub(crate) fn withdraw(&self, ip: IpAddr) {
         self.desired
             .send_if_modified(|desired| desired.remove(&ip).is_some());
+    }
+
+    fn new_term(&self) -> u64 {
+        self.next_term.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The names of the interfaces that exist on this node and are not excluded, whether they are up or not. `None`
@@ -73,6 +100,14 @@ impl Handle {
 /// # Errors
 /// The system refuses another thread.
 pub(crate) fn spawn(tasks: &mut Tasks, exclusions: Exclusions) -> anyhow::Result<Handle> {
+    let (handle, end) = start(exclusions)?;
+    tasks.spawn("layer2", async {
+        end.await.context("the layer 2 thread panicked")?
+    });
+    Ok(handle)
+}
+
+fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, oneshot::Receiver<anyhow::Result<()>>)> {
     let (desired, desired_changes) = watch::channel(Desired::new());
     let (names_out, names) = watch::channel(None);
     let (ended, end) = oneshot::channel();
@@ -83,10 +118,15 @@ pub(crate) fn spawn(tasks: &mut Tasks, exclusions: Exclusions) -> anyhow::Result
             let _ = ended.send(run(desired_changes, names_out, exclusions));
         })
         .context("start the layer 2 thread")?;
-    tasks.spawn("layer2", async {
-        end.await.context("the layer 2 thread panicked")?
-    });
-    Ok(Handle { desired, names })
+    let next_term = AtomicU64::new(0);
+    Ok((
+        Handle {
+            desired,
+            next_term,
+            names,
+        },
+        end,
+    ))
 }
 
 /// The thread: runs until one of its tasks ends.
@@ -108,3 +148,6 @@ fn run(
         tasks.run(std::future::pending()).await
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,15 +56,24 @@ impl PacketSocket {
         }
     }
 
-    /// Sends one frame, Ethernet header included, or nothing.
+    /// Sends one frame, Ethernet header included, or nothing: false if the send queue of the socket or of the interface
+    /// is full.
     ///
     /// # Errors
-    /// `WouldBlock` and `ENOBUFS` mean that the interface's queue is full, `ENETDOWN` that it is down. The socket
-    /// remains usable.
-    pub fn try_send(&self, frame: &[u8]) -> io::Result<()> {
+    /// `ENETDOWN` means that the interface is down. The socket remains usable after any error.
+    pub fn try_send(&self, frame: &[u8]) -> io::Result<bool> {
         // Packet sockets send a frame as a whole or not at all, so there is no rest to look after.
-        self.socket.get_ref().send(frame).map(|_| ())
+        match self.socket.get_ref().send(frame) {
+            Ok(_) => Ok(true),
+            Err(error) if is_full(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// The socket's own queue, or the interface's.
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
 /// All frames with `ether_type` on `interface`, as an address to bind to.

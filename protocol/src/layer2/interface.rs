@@ -23,6 +23,11 @@ pub struct Interface {
     pub arp: bool,
     /// NDP works here: the interface does IPv6.
     pub ndp: bool,
+    /// Another one of the same number and name has another incarnation: what was open and joined on the former has gone
+    /// with it.
+    pub incarnation: u64,
+    /// How often the carrier came. A loss too short to be seen leaves its trace here.
+    pub carrier_ups: u32,
 }
 
 /// On which interfaces an address is served.
@@ -44,6 +49,16 @@ impl InterfaceChoice {
     }
 }
 
+/// How an address is to be served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assignment {
+    /// Where.
+    pub choice: InterfaceChoice,
+    /// Differs from that of an earlier assignment of the same address if another station may have had it in between:
+    /// then the link is told again.
+    pub term: u64,
+}
+
 /// How an address is present on an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
@@ -51,13 +66,21 @@ pub(super) enum Presence {
     Absent,
     /// Questions are answered, but nobody is there to ask or to be told.
     Silent,
-    /// Questions are answered, and the link was told this MAC.
-    Live(MacAddr),
+    /// Questions are answered, and the link was told.
+    Live(Told),
+}
+
+/// What the link was told, and on which occasion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    mac: MacAddr,
+    term: u64,
+    carrier_ups: u32,
 }
 
 impl Presence {
-    pub(super) fn of(ip: IpAddr, choice: Option<&InterfaceChoice>, interface: Option<&Interface>) -> Self {
-        let (Some(choice), Some(interface)) = (choice, interface) else {
+    pub(super) fn of(ip: IpAddr, assignment: Option<&Assignment>, interface: Option<&Interface>) -> Self {
+        let (Some(Assignment { choice, term }), Some(interface)) = (assignment, interface) else {
             return Self::Absent;
         };
         let capable = match ip {
@@ -67,7 +90,11 @@ impl Presence {
         match (capable && choice.includes(&interface.name), interface.carrier) {
             (false, _) => Self::Absent,
             (true, false) => Self::Silent,
-            (true, true) => Self::Live(interface.mac),
+            (true, true) => Self::Live(Told {
+                mac: interface.mac,
+                term: *term,
+                carrier_ups: interface.carrier_ups,
+            }),
         }
     }
 }

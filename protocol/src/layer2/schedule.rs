@@ -3,6 +3,8 @@
 //! Told at once and then repeated, because the first frames are lost where a switch port has just come up, and because
 //! Linux neighbours ignore a changed MAC for a second after the last change (`locktime`, 1 s by default), so that two
 //! quick moves of an address would leave them with the wrong one.
+//!
+//! Each interface has a queue of its own: one that takes no frames for a while does not hold up the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -17,6 +19,10 @@ const INTERVAL: Duration = Duration::from_millis(1100);
 /// Enough for four repetitions.
 const LENGTH: Duration = Duration::from_secs(5);
 
+/// How long an interface whose send queue is full is left alone. Its usual length, 1,000 small frames, is sent within a
+/// millisecond at 1 Gbit/s; an interface that is stuck costs one vain attempt each time.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// An address on an interface.
 pub(super) type Site = (IpAddr, InterfaceIndex);
 
@@ -24,9 +30,17 @@ pub(super) type Site = (IpAddr, InterfaceIndex);
 /// five seconds.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    bursts: BTreeMap<Site, Burst>,
-    /// The same sites by time.
-    due: BTreeSet<(Time, Site)>,
+    /// None is empty.
+    queues: BTreeMap<InterfaceIndex, Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    bursts: BTreeMap<IpAddr, Burst>,
+    /// The same addresses by time.
+    due: BTreeSet<(Time, IpAddr)>,
+    /// The interface takes no frames before this moment.
+    paused_until: Time,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,51 +51,82 @@ struct Burst {
 
 impl Schedule {
     /// Tells `site` now, then until the burst ends. A burst under way starts again.
-    pub(super) fn start(&mut self, site: Site, now: Time) {
-        self.set(
-            site,
-            Burst {
-                next: now,
-                end: now + LENGTH,
-            },
-        );
+    pub(super) fn start(&mut self, (ip, index): Site, now: Time) {
+        let end = now + LENGTH;
+        self.queues
+            .entry(index)
+            .or_default()
+            .set(ip, Burst { next: now, end });
     }
 
     /// Tells `site` no more.
-    pub(super) fn cancel(&mut self, site: Site) {
-        if let Some(burst) = self.bursts.remove(&site) {
-            self.due.remove(&(burst.next, site));
+    pub(super) fn cancel(&mut self, (ip, index): Site) {
+        if let Some(queue) = self.queues.get_mut(&index) {
+            queue.remove(ip);
+            if queue.bursts.is_empty() {
+                self.queues.remove(&index);
+            }
         }
     }
 
     /// When the next site is due.
     pub(super) fn next_due(&self) -> Option<Time> {
-        self.due.first().map(|(time, _)| *time)
+        self.queues.values().filter_map(Queue::next_due).min()
     }
 
     /// The next site to be told at `now`, and plans its repetition, counted from `now`: a process that was stopped for
     /// a while does not catch up with what it missed.
     pub(super) fn pop_due(&mut self, now: Time) -> Option<Site> {
-        let (_, site) = *self.due.first().filter(|(time, _)| *time <= now)?;
-        let burst = self.bursts.get(&site).copied();
-        self.cancel(site);
-        if let Some(Burst { end, .. }) = burst
+        let due = |(index, queue): (&InterfaceIndex, &Queue)| Some((queue.next_due()?, *index));
+        let (_, index) = self
+            .queues
+            .iter()
+            .filter_map(due)
+            .min()
+            .filter(|(time, _)| *time <= now)?;
+        let queue = self.queues.get_mut(&index)?;
+        let (_, ip) = *queue.due.first()?;
+        if let Some(Burst { end, .. }) = queue.remove(ip)
             && now + INTERVAL <= end
         {
-            self.set(
-                site,
-                Burst {
-                    next: now + INTERVAL,
-                    end,
-                },
-            );
+            let next = now + INTERVAL;
+            queue.set(ip, Burst { next, end });
         }
-        Some(site)
+        if queue.bursts.is_empty() {
+            self.queues.remove(&index);
+        }
+        Some((ip, index))
     }
 
-    fn set(&mut self, site: Site, burst: Burst) {
-        self.cancel(site);
-        self.bursts.insert(site, burst);
-        self.due.insert((burst.next, site));
+    /// The interface did not take what was told for `site` just now: it is told again as soon as the interface may take
+    /// frames again. False if that was the last repetition: then it is given up.
+    pub(super) fn refused(&mut self, (ip, index): Site, now: Time) -> bool {
+        let Some(queue) = self.queues.get_mut(&index) else {
+            return false;
+        };
+        queue.paused_until = now + PAUSE;
+        let Some(Burst { end, .. }) = queue.bursts.get(&ip).copied() else {
+            return false;
+        };
+        queue.set(ip, Burst { next: now, end });
+        true
+    }
+}
+
+impl Queue {
+    fn next_due(&self) -> Option<Time> {
+        self.due.first().map(|(time, _)| *time.max(&self.paused_until))
+    }
+
+    fn set(&mut self, ip: IpAddr, burst: Burst) {
+        self.remove(ip);
+        self.bursts.insert(ip, burst);
+        self.due.insert((burst.next, ip));
+    }
+
+    fn remove(&mut self, ip: IpAddr) -> Option<Burst> {
+        let burst = self.bursts.remove(&ip)?;
+        self.due.remove(&(burst.next, ip));
+        Some(burst)
     }
 }

@@ -38,15 +38,21 @@ fn interface(index: InterfaceIndex) -> Interface {
         carrier: true,
         arp: true,
         ndp: true,
+        incarnation: 0,
+        carrier_ups: 1,
     }
 }
 
-fn only(names: &[&str]) -> InterfaceChoice {
-    InterfaceChoice::Only(names.iter().map(|name| (*name).to_string()).collect())
+fn everywhere(ips: &[&str]) -> BTreeMap<IpAddr, Assignment> {
+    ips.iter().map(|text| (ip(text), Assignment::default())).collect()
 }
 
-fn everywhere(ips: &[&str]) -> BTreeMap<IpAddr, InterfaceChoice> {
-    ips.iter().map(|text| (ip(text), InterfaceChoice::All)).collect()
+fn on(names: &[&str]) -> Assignment {
+    let names = names.iter().map(|name| (*name).to_string()).collect();
+    Assignment {
+        choice: InterfaceChoice::Only(names),
+        term: 0,
+    }
 }
 
 /// A machine and what it did, in words.
@@ -56,7 +62,7 @@ struct Party {
 }
 
 impl Party {
-    fn new(interfaces: &[Interface], addresses: &BTreeMap<IpAddr, InterfaceChoice>) -> Self {
+    fn new(interfaces: &[Interface], addresses: &BTreeMap<IpAddr, Assignment>) -> Self {
         let mut party = Self {
             machine: Announcer::new(),
             now: at(0),
@@ -82,6 +88,7 @@ impl Party {
         while let Some(Transmit {
             interface,
             protocol,
+            purpose: _,
             frame,
         }) = self.machine.poll_transmit()
         {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use metallb_protocol::Time;
-use metallb_protocol::layer2::{Announcer, Event, Input, Interface, InterfaceIndex, Transmit};
+use metallb_protocol::layer2::{Announcer, Event, Input, Interface, InterfaceIndex, Unsent};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -25,6 +25,9 @@ const SENT_PER_TURN: usize = 32;
 /// How soon a socket or a group that did not work is tried again. Only memory pressure and interfaces that change just
 /// then make it fail, so this is rarely needed and cheap.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How often at most a full send queue is mentioned in the log: enough to see that it lasts.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Runs for ever, or until the other ends of the channels have gone.
 pub(super) async fn run(
@@ -53,7 +56,9 @@ pub(super) async fn run(
             }
             () = at(deadline) => driver.timeout(),
         }
-        if !driver.transmit() {
+        let idle = driver.transmit();
+        driver.report_unsent();
+        if !idle {
             // More is due. Let the runtime look at the sockets first.
             tokio::task::yield_now().await;
         }
@@ -72,15 +77,21 @@ struct Driver {
     machine: Announcer,
     ports: Ports,
     retry: Option<Instant>,
+    /// What was last said to be unsent.
+    reported: Unsent,
+    quiet_until: Instant,
 }
 
 impl Driver {
     fn new() -> Self {
+        let start = Instant::now();
         Self {
-            start: Instant::now(),
+            start,
             machine: Announcer::new(),
             ports: Ports::default(),
             retry: None,
+            reported: Unsent::default(),
+            quiet_until: start,
         }
     }
 
@@ -140,17 +151,35 @@ impl Driver {
     /// Sends what is due, up to the limit for one turn. False if there is more.
     fn transmit(&mut self) -> bool {
         for _ in 0..SENT_PER_TURN {
-            let Some(Transmit {
-                interface,
-                protocol,
-                frame,
-            }) = self.machine.poll_transmit()
-            else {
+            let Some(transmit) = self.machine.poll_transmit() else {
                 return true;
             };
-            self.ports.with(interface, |port| port.send(protocol, &frame));
+            let port = self.ports.ports.get(&transmit.interface);
+            if port.is_some_and(|port| !port.send(transmit.protocol, &transmit.frame)) {
+                self.machine.refused(&transmit);
+            }
         }
         false
+    }
+
+    /// Says what the send queues did not take, at most once a [`QUIET`].
+    fn report_unsent(&mut self) {
+        let Unsent {
+            answers,
+            delayed,
+            given_up,
+        } = self.machine.unsent();
+        if self.reported == self.machine.unsent() || self.quiet_until > Instant::now() {
+            return;
+        }
+        tracing::warn!(
+            answers_dropped = answers,
+            announcements_delayed = delayed,
+            announcements_dropped = given_up,
+            "the send queue of an interface was full; these are the totals since the start"
+        );
+        self.reported = self.machine.unsent();
+        self.quiet_until = Instant::now() + QUIET;
     }
 
     fn settle(&mut self) {

@@ -54,6 +54,12 @@ impl Exclusions {
         set.map(Self).map_err(ExclusionsError::Expression)
     }
 
+    /// Excludes nothing.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self::new([""; 0]).unwrap()
+    }
+
     /// Whether the interface called `name` never announces.
     pub(crate) fn matches(&self, name: &str) -> bool {
         self.0.is_match(name.as_bytes())

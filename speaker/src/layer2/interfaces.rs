@@ -2,14 +2,15 @@
 //! after messages were lost. Never polls: a change is seen when it happens.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 
 use anyhow::{Context, bail};
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use metallb_protocol::layer2::Interface;
 use metallb_runtime::tasks::Tasks;
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use rtnetlink::MulticastGroup;
+use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::watch;
 
 use super::Exclusions;
@@ -45,32 +46,83 @@ impl Outputs {
 /// # Errors
 /// The kernel refuses a netlink socket.
 pub(super) fn spawn(tasks: &mut Tasks, exclusions: Exclusions, outputs: Outputs) -> anyhow::Result<()> {
-    let (connection, handle, mut messages) =
-        rtnetlink::new_multicast_connection(&GROUPS).context("open a netlink socket")?;
-    tasks.spawn("netlink", connection.map(Ok));
+    let first = subscribe()?;
     tasks.spawn("interfaces", async move {
-        let mut links = list(&handle).await?;
+        let mut subscription = first;
+        let mut links = Links::default();
         loop {
-            outputs.publish(&links, &exclusions);
-            let Some((message, _)) = messages.next().await else {
-                bail!("the netlink socket was closed")
-            };
-            // A link that comes up sends several messages at once: one new picture is enough for all of them.
-            let mut lost = observe(&mut links, message);
-            while let Some(Some((message, _))) = messages.next().now_or_never() {
-                lost |= observe(&mut links, message);
-            }
-            if lost {
-                tracing::warn!("the kernel dropped netlink messages, listing all interfaces again");
-                links = list(&handle).await?;
-            }
+            follow(subscription, &mut links, |links| {
+                outputs.publish(links, &exclusions);
+            })
+            .await?;
+            tracing::warn!("the kernel dropped netlink messages, listing all interfaces again");
+            links = links.anew();
+            // On a new socket. What waits in the old one is from before the loss, from after it, or from after the list
+            // that would follow, and nothing tells where one ends: replayed upon the list, it would bring back
+            // interfaces that have gone.
+            subscription = subscribe()?;
         }
     });
     Ok(())
 }
 
+/// One netlink socket.
+struct Subscription<C, M> {
+    /// Moves the messages; to be polled with whatever waits for them.
+    connection: C,
+    handle: Handle,
+    messages: M,
+}
+
+type Message = NetlinkMessage<RouteNetlinkMessage>;
+
+fn subscribe() -> anyhow::Result<Subscription<impl Future<Output = ()>, impl Stream<Item = Message> + Unpin>>
+{
+    let (connection, handle, messages) =
+        rtnetlink::new_multicast_connection(&GROUPS).context("open a netlink socket")?;
+    Ok(Subscription {
+        connection,
+        handle,
+        messages: messages.map(|(message, _)| message),
+    })
+}
+
+/// Lists all interfaces and follows their changes, until messages were lost.
+async fn follow(
+    subscription: Subscription<impl Future<Output = ()>, impl Stream<Item = Message> + Unpin>,
+    links: &mut Links,
+    publish: impl Fn(&Links),
+) -> anyhow::Result<()> {
+    let Subscription {
+        connection,
+        handle,
+        mut messages,
+    } = subscription;
+    let followed = async {
+        list(&handle, links).await?;
+        loop {
+            publish(links);
+            let Some(message) = messages.next().await else {
+                bail!("the netlink socket was closed")
+            };
+            // A link that comes up sends several messages at once: one new picture is enough for all of them.
+            let mut lost = observe(links, message);
+            while let Some(Some(message)) = messages.next().now_or_never() {
+                lost |= observe(links, message);
+            }
+            if lost {
+                return Ok(());
+            }
+        }
+    };
+    tokio::select! {
+        () = connection => bail!("the netlink socket was closed"),
+        outcome = followed => outcome,
+    }
+}
+
 /// Takes notice of one message. True if others before it were lost.
-fn observe(links: &mut Links, message: NetlinkMessage<RouteNetlinkMessage>) -> bool {
+fn observe(links: &mut Links, message: Message) -> bool {
     match message.payload {
         NetlinkPayload::InnerMessage(message) => {
             links.observe(message);
@@ -83,8 +135,7 @@ fn observe(links: &mut Links, message: NetlinkMessage<RouteNetlinkMessage>) -> b
 
 /// All interfaces and their addresses. Changes meanwhile wait in the subscription, and to observe again what the list
 /// already has does no harm.
-async fn list(handle: &rtnetlink::Handle) -> anyhow::Result<Links> {
-    let mut found = Links::default();
+async fn list(handle: &Handle, found: &mut Links) -> anyhow::Result<()> {
     let mut links = handle.link().get().execute();
     while let Some(link) = links.try_next().await.context("list the interfaces")? {
         found.observe(RouteNetlinkMessage::NewLink(link));
@@ -95,5 +146,68 @@ async fn list(handle: &rtnetlink::Handle) -> anyhow::Result<Links> {
     while let Some(address) = addresses.try_next().await.context("list the addresses")? {
         found.observe(RouteNetlinkMessage::NewAddress(address));
     }
-    Ok(found)
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::lab::{Space, ip, ip_batch};
+    use super::*;
+
+    /// Changes that fit into the socket (`net.core.rmem_default`, 208 KiB, has room for some 250 messages, and each is one
+    /// or two), and are more than one turn of the runtime reads.
+    const SOME: usize = 120;
+    /// More than fit.
+    const MANY: usize = 2_000;
+
+    /// Follows the interfaces until `name` is among them; their names then.
+    async fn names_with(
+        name: &str,
+        names: &mut watch::Receiver<Option<BTreeSet<String>>>,
+    ) -> BTreeSet<String> {
+        let there =
+            |names: &Option<BTreeSet<String>>| names.as_ref().is_some_and(|names| names.contains(name));
+        let found = tokio::time::timeout(Duration::from_secs(10), names.wait_for(there)).await;
+        found.expect("seen in time").unwrap().clone().unwrap()
+    }
+
+    #[test]
+    fn after_lost_messages_the_picture_is_that_of_now() {
+        let Some(node) = Space::new() else { return };
+        node.run(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let (list, _) = watch::channel(Vec::new());
+                let (names, mut seen) = watch::channel(None);
+                let mut tasks = Tasks::new();
+                spawn(&mut tasks, Exclusions::none(), Outputs { list, names }).unwrap();
+                names_with("lo", &mut seen).await;
+                ip("link set lo up");
+                // Nothing is read from here on, as on a busy node: the kernel keeps the first messages and drops the
+                // last, among them the end of `ghost`.
+                let flaps = || {
+                    ["add", "del"]
+                        .map(|act| format!("addr {act} 2001:db8::1/128 dev lo"))
+                        .into_iter()
+                        .cycle()
+                };
+                ip_batch(flaps().take(SOME));
+                ip("link add ghost type bridge");
+                ip_batch(flaps().take(MANY));
+                ip("link del ghost");
+                ip("link add after type bridge");
+                assert!(names_with("after", &mut seen).await.contains("lo"));
+                ip("link add last type bridge");
+                assert_eq!(
+                    names_with("last", &mut seen).await,
+                    ["after", "last", "lo"].map(str::to_owned).into()
+                );
+            });
+        });
+    }
 }

@@ -15,28 +15,42 @@ use super::Exclusions;
 /// What is known of all interfaces. Bounded by what the kernel has.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    links: BTreeMap<InterfaceIndex, Link>,
+    by_index: BTreeMap<InterfaceIndex, Link>,
     /// Link-local addresses in use: an interface with one does IPv6. No entry is empty.
     link_local: BTreeMap<InterfaceIndex, BTreeSet<Ipv6Addr>>,
+    /// How many interfaces were seen to come.
+    births: u64,
 }
 
 #[derive(Debug)]
 struct Link {
+    /// Which of all interfaces that came this is.
+    birth: u64,
     name: String,
     flags: LinkFlags,
     /// Part of a bond, a bridge or the like, which answers in its place.
     enslaved: bool,
     /// None where addresses are not those of Ethernet.
     mac: Option<MacAddr>,
+    carrier_ups: u32,
 }
 
 impl Links {
+    /// Knows no interface, and counts every one that it is told of as one that came. What is known after messages were
+    /// lost is begun like this: whichever interface went and came back meanwhile cannot be told from the others.
+    pub(super) fn anew(self) -> Self {
+        Self {
+            births: self.births,
+            ..Self::default()
+        }
+    }
+
     /// Takes notice of one message, from a listing or from a change. The same message again changes nothing.
     pub(super) fn observe(&mut self, message: RouteNetlinkMessage) {
         match message {
             RouteNetlinkMessage::NewLink(message) if is_about_the_link(&message) => self.set_link(message),
             RouteNetlinkMessage::DelLink(message) if is_about_the_link(&message) => {
-                self.links.remove(&message.header.index);
+                self.by_index.remove(&message.header.index);
                 self.link_local.remove(&message.header.index);
             }
             RouteNetlinkMessage::NewAddress(message) => self.set_address(&message, is_usable(&message)),
@@ -48,7 +62,7 @@ impl Links {
 
     /// The names of all interfaces that are not excluded.
     pub(super) fn names(&self, exclusions: &Exclusions) -> BTreeSet<String> {
-        self.links
+        self.by_index
             .values()
             .map(|link| &link.name)
             .filter(|name| !exclusions.matches(name))
@@ -71,17 +85,22 @@ impl Links {
                 carrier: link.flags.contains(LinkFlags::LowerUp),
                 arp: link.flags.contains(LinkFlags::Broadcast),
                 ndp: self.link_local.contains_key(index),
+                incarnation: link.birth,
+                carrier_ups: link.carrier_ups,
             })
         };
-        self.links.iter().filter_map(interface).collect()
+        self.by_index.iter().filter_map(interface).collect()
     }
 
     fn set_link(&mut self, message: LinkMessage) {
+        let known = self.by_index.get(&message.header.index);
         let mut link = Link {
+            birth: known.map_or(self.births + 1, |known| known.birth),
             name: String::new(),
             flags: message.header.flags,
             enslaved: false,
             mac: None,
+            carrier_ups: 0,
         };
         for attribute in message.attributes {
             match attribute {
@@ -90,12 +109,14 @@ impl Links {
                 LinkAttribute::Address(bytes) => {
                     link.mac = <[u8; 6]>::try_from(bytes).ok().map(MacAddr::from);
                 }
+                LinkAttribute::CarrierUpCount(count) => link.carrier_ups = count,
                 // A partial message about radio conditions.
                 LinkAttribute::Wireless(_) => return,
                 _ => {}
             }
         }
-        self.links.insert(message.header.index, link);
+        self.births = self.births.max(link.birth);
+        self.by_index.insert(message.header.index, link);
     }
 
     fn set_address(&mut self, message: &AddressMessage, usable: bool) {

@@ -36,9 +36,14 @@ impl Port {
         }
     }
 
-    /// Takes notice of a change of the interface.
+    /// Takes notice of a change of the interface. Of another incarnation nothing is kept: the kernel has closed and
+    /// left everything on the former, without a word to the owner of the sockets that is repeated.
     pub(super) fn update(&mut self, interface: Interface) {
-        self.interface = interface;
+        if self.interface.incarnation == interface.incarnation {
+            self.interface = interface;
+        } else {
+            *self = Self::new(interface);
+        }
     }
 
     /// Opens, joins and closes until everything is as it should be. False if something did not work and should be tried
@@ -78,7 +83,8 @@ impl Port {
                 match socket.poll_receive(context, buffer) {
                     Poll::Pending => break,
                     Poll::Ready(Ok(len)) => return Poll::Ready(Some(len)),
-                    // Said once when the interface goes down. It may come up again, or netlink says that it has gone.
+                    // Said once when the interface goes down. The socket works again when it comes up; if it went for
+                    // good, or came back as another one, netlink says so.
                     Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::NetworkDown => {}
                     Poll::Ready(Err(error)) => {
                         tracing::warn!(interface = self.interface.name, %error, "receiving failed");
@@ -91,18 +97,18 @@ impl Port {
         Poll::Pending
     }
 
-    /// Sends one frame if the interface takes it now. Nothing is kept for later: a question is asked again, and what is
-    /// told without one is repeated anyway.
-    pub(super) fn send(&self, protocol: Protocol, frame: &[u8]) {
+    /// Sends one frame if the interface takes it now. False if its send queue is full; what fails in any other way is
+    /// lost: the interface is about to go, or to be opened anew.
+    pub(super) fn send(&self, protocol: Protocol, frame: &[u8]) -> bool {
         let socket = match protocol {
             Protocol::Arp => &self.arp,
             Protocol::Ndp => &self.ndp,
         };
-        if let Some(socket) = socket
-            && let Err(error) = socket.try_send(frame)
-        {
+        let Some(socket) = socket else { return true };
+        socket.try_send(frame).unwrap_or_else(|error| {
             tracing::debug!(interface = self.interface.name, %error, "frame not sent");
-        }
+            true
+        })
     }
 }
 

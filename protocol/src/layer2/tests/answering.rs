@@ -9,8 +9,8 @@ fn questions_are_answered_or_dropped_with_a_reason() {
         ..interface(2)
     };
     let addresses = BTreeMap::from([
-        (ip("192.0.2.1"), InterfaceChoice::All),
-        (ip("2001:db8::1"), only(&["eth1"])),
+        (ip("192.0.2.1"), Assignment::default()),
+        (ip("2001:db8::1"), on(&["eth1"])),
     ]);
     let mut party = Party::new(&[interface(1), v6_only], &addresses).settled();
     let reply = Ok("eth1: arp reply 192.0.2.1 is at 1 to 02:00:00:00:00:99");

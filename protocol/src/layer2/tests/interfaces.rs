@@ -50,6 +50,7 @@ fn changes_of_an_interface_are_told_where_they_happened() {
         ("carrier comes",              dark(),                                           eth1(),         vec![v4, v4_again, v6]),
         ("carrier goes",               eth1(),                                           dark(),         vec![]),
         ("another MAC",                Interface { mac: mac(2), ..eth1() },              eth1(),         vec![v4, v4_again, v6]),
+        ("the carrier was gone for a moment", eth1(),                                    Interface { carrier_ups: 2, ..eth1() }, vec![v4, v4_again, v6]),
         ("IPv6 comes",                 without_ipv6(),                                   eth1(),         vec![v6, join]),
         ("IPv6 goes",                  eth1(),                                           without_ipv6(), vec![leave]),
         ("renamed to the chosen name", lan(),                                            eth1(),         vec![v6, join]),
@@ -57,8 +58,8 @@ fn changes_of_an_interface_are_told_where_they_happened() {
     ];
     for (name, before, after, expected) in table {
         let addresses = BTreeMap::from([
-            (ip("192.0.2.1"), InterfaceChoice::All),
-            (ip("2001:db8::1"), only(&["eth1"])),
+            (ip("192.0.2.1"), Assignment::default()),
+            (ip("2001:db8::1"), on(&["eth1"])),
         ]);
         let other = interface(7);
         let mut party = Party::new(&[before, other.clone()], &addresses).settled();
@@ -97,7 +98,7 @@ fn an_interface_that_comes_later_serves_what_is_already_there() {
 
 #[test]
 fn a_changed_choice_moves_the_address() {
-    let choice = |names: &[&str]| BTreeMap::from([(ip("2001:db8::1"), only(names))]);
+    let choice = |names: &[&str]| BTreeMap::from([(ip("2001:db8::1"), on(names))]);
     let mut party = Party::new(&[interface(1), interface(2)], &choice(&["eth1"])).settled();
     assert_eq!(
         party.handle(Input::Addresses(&choice(&["eth2"]))),
@@ -105,6 +106,26 @@ fn a_changed_choice_moves_the_address() {
             "eth2: na 20 2001:db8::1 is at 2 to 33:33:00:00:00:01",
             "eth1: leave ff02::1:ff00:1",
             "eth2: join ff02::1:ff00:1",
+        ]
+    );
+}
+
+#[test]
+fn an_interface_that_went_and_came_back_unseen_is_served_anew() {
+    let addresses = everywhere(&["192.0.2.1", "2001:db8::1"]);
+    let mut party = Party::new(&[interface(1)], &addresses).settled();
+    let successor = Interface {
+        incarnation: 1,
+        ..interface(1)
+    };
+    assert_eq!(
+        party.handle(Input::Interfaces(&[successor])),
+        [
+            "eth1: arp request 192.0.2.1 is at 1 to ff:ff:ff:ff:ff:ff",
+            "eth1: arp reply 192.0.2.1 is at 1 to ff:ff:ff:ff:ff:ff",
+            "eth1: na 20 2001:db8::1 is at 1 to 33:33:00:00:00:01",
+            "eth1: leave ff02::1:ff00:1",
+            "eth1: join ff02::1:ff00:1",
         ]
     );
 }

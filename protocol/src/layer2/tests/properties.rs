@@ -8,14 +8,14 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     Interfaces(Vec<Interface>),
-    Addresses(BTreeMap<IpAddr, InterfaceChoice>),
+    Addresses(BTreeMap<IpAddr, Assignment>),
     Wait(u64),
     Frame(InterfaceIndex, Vec<u8>),
 }
 
 fn interfaces() -> impl Strategy<Value = Vec<Interface>> {
-    let one =
-        (1..4_u32, any::<[bool; 4]>(), 0..2_u32).prop_map(|(index, [carrier, arp, v6, renamed], moved)| {
+    let one = (1..4_u32, any::<[bool; 4]>(), 0..2_u32, 0..2_u64).prop_map(
+        |(index, [carrier, arp, v6, renamed], moved, incarnation)| {
             let base = interface(index);
             let name = if renamed { "lan".to_string() } else { base.name };
             Interface {
@@ -24,9 +24,11 @@ fn interfaces() -> impl Strategy<Value = Vec<Interface>> {
                 arp,
                 ndp: v6,
                 mac: mac(index + 100 * moved),
+                incarnation,
                 ..base
             }
-        });
+        },
+    );
     proptest::collection::btree_map(1..4_u32, one, 0..4).prop_map(|map| {
         map.into_iter()
             .map(|(index, interface)| Interface { index, ..interface })
@@ -34,7 +36,7 @@ fn interfaces() -> impl Strategy<Value = Vec<Interface>> {
     })
 }
 
-fn addresses() -> impl Strategy<Value = BTreeMap<IpAddr, InterfaceChoice>> {
+fn addresses() -> impl Strategy<Value = BTreeMap<IpAddr, Assignment>> {
     let choice = proptest::option::of(proptest::collection::btree_set(
         prop_oneof![
             Just("eth1".to_string()),
@@ -44,9 +46,14 @@ fn addresses() -> impl Strategy<Value = BTreeMap<IpAddr, InterfaceChoice>> {
         0..3,
     ))
     .prop_map(|names| names.map_or(InterfaceChoice::All, InterfaceChoice::Only));
+    let assignment = (choice, 0..3_u64).prop_map(|(choice, term)| Assignment { choice, term });
     // The last two share a solicited-node group.
     let all = ["192.0.2.1", "192.0.2.2", "2001:db8:1::5", "2001:db8:2::5"];
-    proptest::collection::btree_map(proptest::sample::select(all.to_vec()).prop_map(ip), choice, 0..5)
+    proptest::collection::btree_map(
+        proptest::sample::select(all.to_vec()).prop_map(ip),
+        assignment,
+        0..5,
+    )
 }
 
 fn frames() -> impl Strategy<Value = Vec<u8>> {
@@ -139,8 +146,8 @@ proptest! {
         }
         let mut expected = BTreeSet::new();
         for interface in last_interfaces.iter().filter(|interface| interface.ndp) {
-            for (ip, choice) in &last_addresses {
-                if let IpAddr::V6(ip) = ip && chosen(choice, &interface.name) {
+            for (ip, assignment) in &last_addresses {
+                if let IpAddr::V6(ip) = ip && chosen(&assignment.choice, &interface.name) {
                     expected.insert((interface.index, ndp::solicited_node(*ip)));
                 }
             }

@@ -144,3 +144,110 @@ fn a_neighbour_learns_the_new_owner_at_the_moment_of_the_move() {
         Some("2".into())
     );
 }
+
+#[test]
+fn an_address_that_was_away_for_a_moment_is_told_again() {
+    let addresses = |term| {
+        let choice = InterfaceChoice::All;
+        BTreeMap::from([(ip("192.0.2.1"), Assignment { choice, term })])
+    };
+    let mut party = Party::new(&[interface(1)], &addresses(0)).settled();
+    assert_eq!(party.handle(Input::Addresses(&addresses(1))).len(), 2);
+    assert_eq!(party.run_until(at(60_000)).len(), 8);
+    assert_eq!(party.handle(Input::Addresses(&addresses(1))), [""; 0]);
+}
+
+/// An interface that takes `room` frames each millisecond, and what it took of the first round, in milliseconds.
+fn first_round_through(room: usize, party: &mut Party) -> Vec<(u128, String)> {
+    let mut took = Vec::new();
+    for ms in 0..1_000 {
+        party.now = at(ms);
+        party.machine.handle(Input::Timeout, party.now);
+        let mut left = room;
+        while let Some(transmit) = party.machine.poll_transmit() {
+            if left == 0 {
+                party.machine.refused(&transmit);
+            } else {
+                left -= 1;
+                took.push((u128::from(ms), describe(&transmit.frame)));
+            }
+        }
+    }
+    took
+}
+
+#[test]
+fn a_full_send_queue_delays_what_is_told_and_loses_nothing() {
+    let many: Vec<String> = (1..=100).map(|n| format!("192.0.2.{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let mut party = Party {
+        machine: Announcer::new(),
+        now: at(0),
+    };
+    party.machine.handle(Input::Interfaces(&[interface(1)]), at(0));
+    party.machine.handle(Input::Addresses(&everywhere(&many)), at(0));
+    let took = first_round_through(10, &mut party);
+    let told: BTreeSet<&String> = took.iter().map(|(_, frame)| frame).collect();
+    assert_eq!(told.len(), 200, "two frames for each of a hundred addresses");
+    let last = took.last().unwrap().0;
+    assert!(
+        (38..=60).contains(&last),
+        "ten frames every two milliseconds: {last}"
+    );
+    let Unsent {
+        answers,
+        delayed,
+        given_up,
+    } = party.machine.unsent();
+    assert!(delayed > 0 && answers == 0 && given_up == 0);
+    let counted: u64 = party
+        .machine
+        .counters()
+        .map(|(_, counters)| counters.gratuitous)
+        .sum();
+    assert_eq!(
+        counted,
+        u64::try_from(took.len()).unwrap(),
+        "what was refused is not counted as sent"
+    );
+}
+
+#[test]
+fn an_interface_that_takes_nothing_holds_up_no_other_and_is_given_up() {
+    let mut party = Party {
+        machine: Announcer::new(),
+        now: at(0),
+    };
+    let mut on_the_other = 0;
+    party
+        .machine
+        .handle(Input::Interfaces(&[interface(1), interface(2)]), at(0));
+    party.machine.handle(
+        Input::Addresses(&everywhere(&["192.0.2.1", "2001:db8::1"])),
+        at(0),
+    );
+    while let Some(deadline) = party.machine.next_deadline() {
+        party.machine.handle(Input::Timeout, deadline);
+        while let Some(transmit) = party.machine.poll_transmit() {
+            if transmit.interface == 1 {
+                party.machine.refused(&transmit);
+            } else {
+                on_the_other += 1;
+            }
+        }
+        assert!(deadline <= at(6_000), "it ends");
+    }
+    assert_eq!(on_the_other, 5 * 3);
+    assert!(party.machine.unsent().given_up > 0);
+}
+
+#[test]
+fn the_second_half_of_a_round_is_not_sent_after_the_address_went() {
+    let mut party = Party::new(&[interface(1)], &BTreeMap::new());
+    party
+        .machine
+        .handle(Input::Addresses(&everywhere(&["192.0.2.1"])), at(0));
+    assert!(party.machine.poll_transmit().is_some());
+    party.machine.handle(Input::Addresses(&BTreeMap::new()), at(0));
+    assert_eq!(party.machine.poll_transmit(), None);
+}

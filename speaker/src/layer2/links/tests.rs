@@ -183,3 +183,38 @@ fn names_are_those_of_all_interfaces_that_are_not_excluded() {
         BTreeSet::from(["eth0".to_string(), "eth1".to_string()])
     );
 }
+
+#[test]
+fn an_interface_that_left_and_came_back_is_another_one() {
+    let incarnation = |links: &Links| {
+        let exclusions = Exclusions::none();
+        links
+            .answering(&exclusions)
+            .pop()
+            .map(|interface| interface.incarnation)
+    };
+    let up = || NewLink(link(2, "eth0"));
+    let mut links = after([up()]);
+    let first = incarnation(&links);
+    links.observe(up());
+    assert_eq!(incarnation(&links), first, "a change is not a return");
+    links.observe(DelLink(link(2, "eth0")));
+    links.observe(up());
+    let second = incarnation(&links);
+    assert_ne!(second, first);
+    let mut links = links.anew();
+    assert_eq!(incarnation(&links), None);
+    links.observe(up());
+    assert_ne!(incarnation(&links), second, "who knows what it did meanwhile");
+}
+
+#[test]
+fn a_carrier_that_was_gone_for_a_moment_is_told_by_its_count() {
+    let counted = |count| {
+        let mut message = link(2, "eth0");
+        message.attributes.push(LinkAttribute::CarrierUpCount(count));
+        NewLink(message)
+    };
+    let links = after([counted(1), counted(2)]);
+    assert_eq!(links.answering(&Exclusions::none())[0].carrier_ups, 2);
+}
