@@ -68,6 +68,12 @@ pub enum Action {
         /// Where.
         interfaces: Interfaces,
     },
+    /// Tell the neighbours again where the address is, which this node announces already: another node may have told
+    /// them otherwise in the meantime.
+    Remind {
+        /// The address.
+        address: IpAddr,
+    },
     /// Stop answering for the address.
     Withdraw {
         /// The address.

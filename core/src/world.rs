@@ -19,12 +19,14 @@ mod claim;
 mod complaint;
 mod group;
 mod planning;
+mod recent;
 #[cfg(test)]
 mod tests;
 
 pub use claim::Claim;
 
 use change::{good, merge};
+use recent::Recent;
 
 /// Something that a speaker learns.
 #[derive(Debug, Clone)]
@@ -106,6 +108,7 @@ pub struct World {
     reaches: BTreeMap<String, Reach>,
     stale: Stale,
     dirty: BTreeSet<NamespacedName>,
+    recent: Recent,
 }
 
 /// What has to be derived anew before the next plan.
@@ -136,12 +139,14 @@ impl World {
             reaches: BTreeMap::new(),
             stale: Stale::default(),
             dirty: BTreeSet::new(),
+            recent: Recent::default(),
         }
     }
 
     /// Learns something. Configuration objects that cannot be used are returned; for each, what it said before stays
     /// in force.
     pub fn observe(&mut self, input: Input) -> Vec<Fault> {
+        self.recent.note(&input, &self.listed);
         match input {
             Input::Service(change) => self.observe_services(change),
             Input::Endpoints(change) => self.observe_slices(change),
@@ -179,6 +184,17 @@ impl World {
             }
         }
         Vec::new()
+    }
+
+    /// Whether `input` is about something that changed since the last plans. Then those plans must be made first: what
+    /// was so for a moment was so for the other speakers too, and they acted upon it.
+    pub fn supersedes(&self, input: &Input) -> bool {
+        self.recent.covers(input)
+    }
+
+    /// Whether a list came, since this was last asked, in place of changes that nobody here saw.
+    pub fn take_gap(&mut self) -> bool {
+        self.recent.take_gap()
     }
 
     /// The kinds that nothing is known about yet. Planning before this is empty would withdraw what others rely on.

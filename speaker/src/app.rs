@@ -95,7 +95,7 @@ async fn own(
             () = until(owner.next_deadline().map(|deadline| start + deadline)) => {}
         }
         for input in batch.drain(..) {
-            for fault in owner.observe(input) {
+            for fault in owner.observe(input, start.elapsed()) {
                 tracing::error!(%fault, "configuration object cannot be used, its last good version stays in force");
             }
         }

@@ -25,6 +25,10 @@ impl Hands {
                 tracing::info!(%address, interfaces = ?choice, "announcing");
                 self.layer2.announce(address, choice);
             }
+            Action::Remind { address } => {
+                tracing::info!(%address, "telling the neighbours again");
+                self.layer2.remind(address);
+            }
             Action::Withdraw { address } => {
                 tracing::info!(%address, "withdrawn");
                 self.layer2.withdraw(address);

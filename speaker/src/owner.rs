@@ -18,6 +18,8 @@ pub(crate) struct Owner {
     ledger: Ledger,
     complaints: Complaints,
     stage: Stage,
+    /// Decided while facts were taken in; [`Self::decide`] hands it out.
+    decided: Vec<Action>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,26 +40,39 @@ impl Owner {
             world: World::new(own),
             complaints: Complaints::default(),
             stage: Stage::Listening,
+            decided: Vec::new(),
         }
     }
 
-    /// Takes in a fact. What is returned is wrong with the configuration and for the log.
-    pub(crate) fn observe(&mut self, input: Input) -> Vec<Fault> {
+    /// Takes in a fact at `now`. What is returned is wrong with the configuration and for the log.
+    ///
+    /// Facts are taken in one after the other before the next decision, but not over a fact that they replace: a node
+    /// that was unready for a moment has lost its addresses to others, which told the neighbours, even if both changes
+    /// arrive together.
+    pub(crate) fn observe(&mut self, input: Input, now: Duration) -> Vec<Fault> {
+        if self.world.supersedes(&input) {
+            self.decided = self.decide(now);
+        }
         self.world.observe(input)
     }
 
     /// What has to be done by `now`.
     pub(crate) fn decide(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = std::mem::take(&mut self.decided);
         self.advance(now);
         if self.stage != Stage::Acting {
-            return Vec::new();
+            return actions;
         }
         let plans = self.world.take_plans();
         for (service, plan) in &plans {
             let complaint = plan.as_ref().and_then(|plan| plan.complaint.as_ref());
             self.complaints.observe(service, complaint, now);
         }
-        let mut actions = self.ledger.settle(plans);
+        let gap = self.world.take_gap();
+        actions.extend(self.ledger.settle(plans));
+        if gap {
+            actions.extend(self.ledger.remind());
+        }
         actions.extend(self.complaints.due(now).into_iter().map(Action::Tell));
         actions
     }

@@ -75,6 +75,13 @@ impl Ledger {
         actions
     }
 
+    /// What has to be done when others may have acted upon facts that this node never saw: nothing changes, but the
+    /// neighbours hear of every address again.
+    pub fn remind(&self) -> Vec<Action> {
+        let remind = |address: &IpAddr| Action::Remind { address: *address };
+        self.announced.keys().map(remind).collect()
+    }
+
     /// What this node announces at present.
     pub fn announced(&self) -> &BTreeMap<IpAddr, Interfaces> {
         &self.announced
@@ -174,6 +181,7 @@ mod tests {
             } => {
                 format!("+{address}@{}", names.into_iter().collect::<Vec<_>>().join(","))
             }
+            Action::Remind { address } => format!("!{address}"),
             Action::Withdraw { address } => format!("-{address}"),
             Action::Tell(note) => format!("{} {}", note.service.name, note.reason),
             Action::Decided { .. } => return None,

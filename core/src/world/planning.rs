@@ -20,6 +20,7 @@ impl World {
     /// Plans every Service that something new is known about; `None` for those that are gone.
     pub fn take_plans(&mut self) -> BTreeMap<NamespacedName, Option<Plan>> {
         self.refresh();
+        self.recent.clear();
         let mut plans = BTreeMap::new();
         for service in std::mem::take(&mut self.dirty) {
             if plans.contains_key(&service) {

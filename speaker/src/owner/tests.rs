@@ -117,7 +117,7 @@ fn owner() -> Owner {
 fn settled() -> Owner {
     let mut owner = owner();
     for input in everything() {
-        owner.observe(input);
+        owner.observe(input, seconds(0));
     }
     assert_ne!(lines(owner.decide(seconds(0))), [""; 0]);
     owner
@@ -127,6 +127,7 @@ fn settled() -> Owner {
 fn lines(actions: Vec<Action>) -> Vec<String> {
     let line = |action| match action {
         Action::Announce { address, .. } => Some(format!("+{address}")),
+        Action::Remind { address } => Some(format!("!{address}")),
         Action::Withdraw { address } => Some(format!("-{address}")),
         Action::Tell(note) => Some(format!("{}: {}", note.reason, note.message)),
         Action::Decided { .. } => None,
@@ -143,11 +144,11 @@ fn nothing_is_announced_before_every_kind_was_listed_whichever_comes_last() {
         let mut inputs = everything();
         let late = inputs.remove(last);
         for input in inputs {
-            owner.observe(input);
+            owner.observe(input, seconds(0));
             assert_eq!(owner.decide(seconds(0)), [], "{late:?} is missing");
             assert!(!owner.is_acting());
         }
-        owner.observe(late);
+        owner.observe(late, seconds(1));
         assert_eq!(lines(owner.decide(seconds(0))), ["+192.0.2.1", ASSIGNED]);
         assert!(owner.is_acting());
     }
@@ -158,7 +159,7 @@ fn without_permission_to_list_pods_it_acts_after_a_while() {
     let mut owner = owner();
     for input in everything() {
         if !matches!(input, Input::Speaker(_)) {
-            owner.observe(input);
+            owner.observe(input, seconds(0));
         }
     }
     assert_eq!(owner.decide(seconds(10)), []);
@@ -170,19 +171,83 @@ fn without_permission_to_list_pods_it_acts_after_a_while() {
 #[test]
 fn hearing_the_same_again_causes_nothing() {
     let mut owner = settled();
+    let again = [
+        Input::Service(Change::Apply(
+            NamespacedName::new("ns", "web"),
+            web(&["192.0.2.1"]),
+        )),
+        Input::Speaker(Change::Apply(
+            NamespacedName::new("ns", "node3"),
+            pod("node3", "True").into(),
+        )),
+        Input::Interfaces(["eth0".to_owned()].into()),
+    ];
+    for input in again.clone().into_iter().chain(again) {
+        owner.observe(input, seconds(1));
+    }
+    assert_eq!(owner.decide(seconds(1)), []);
+}
+
+#[test]
+fn a_list_in_place_of_changes_has_the_neighbours_reminded_and_nothing_else() {
+    let mut owner = settled();
     for input in everything() {
-        owner.observe(input);
+        let list = !matches!(input, Input::Interfaces(_));
+        owner.observe(input, seconds(1));
+        let expected: &[&str] = if list { &["!192.0.2.1"] } else { &[] };
+        assert_eq!(lines(owner.decide(seconds(1))), expected);
+    }
+}
+
+#[test]
+fn a_node_that_was_unready_for_a_moment_announces_again_even_if_it_hears_of_both_at_once() {
+    let key = |namespace| NamespacedName::new(namespace, "node3");
+    let node = |ready: &str| {
+        let conditions = json!([{ "type": "Ready", "status": ready }]);
+        let object = json!({ "metadata": { "name": "node3" }, "status": { "conditions": conditions } });
+        Input::Node(Change::Apply(key(""), from::<Node>(&object).into()))
+    };
+    let speaker = |ready| Input::Speaker(Change::Apply(key("ns"), pod("node3", ready).into()));
+    for [lost, regained] in [[node("False"), node("True")], [speaker("False"), speaker("True")]] {
+        let mut owner = settled();
+        owner.observe(lost, seconds(1));
+        owner.observe(regained, seconds(1));
+        assert_eq!(
+            lines(owner.decide(seconds(1))),
+            ["-192.0.2.1", "+192.0.2.1", ASSIGNED]
+        );
         assert_eq!(owner.decide(seconds(1)), []);
     }
+}
+
+#[test]
+fn a_list_that_replaces_a_change_of_the_same_batch_does_not_hide_it() {
+    let mut owner = settled();
+    let lost = Input::Speaker(Change::Apply(
+        NamespacedName::new("ns", "node3"),
+        pod("node3", "False").into(),
+    ));
+    owner.observe(lost, seconds(1));
+    owner.observe(speakers(), seconds(1));
+    assert_eq!(
+        lines(owner.decide(seconds(1))),
+        ["-192.0.2.1", "+192.0.2.1", ASSIGNED, "!192.0.2.1"]
+    );
 }
 
 #[test]
 fn a_speaker_that_is_no_longer_ready_hands_over_and_takes_back() {
     let mut owner = settled();
     let key = || NamespacedName::new("ns", "node3");
-    owner.observe(Input::Speaker(Change::Apply(key(), pod("node3", "False").into())));
+    owner.observe(
+        Input::Speaker(Change::Apply(key(), pod("node3", "False").into())),
+        seconds(1),
+    );
     assert_eq!(lines(owner.decide(seconds(1))), ["-192.0.2.1"]);
-    owner.observe(Input::Speaker(Change::Apply(key(), pod("node3", "True").into())));
+    owner.observe(
+        Input::Speaker(Change::Apply(key(), pod("node3", "True").into())),
+        seconds(1),
+    );
     assert_eq!(lines(owner.decide(seconds(2))), ["+192.0.2.1", ASSIGNED]);
 }
 
@@ -195,7 +260,7 @@ fn a_deleted_service_and_one_that_lost_its_address_are_withdrawn() {
         Change::Reset(BTreeMap::new()),
     ] {
         let mut owner = settled();
-        owner.observe(Input::Service(end));
+        owner.observe(Input::Service(end), seconds(1));
         assert_eq!(lines(owner.decide(seconds(1))), ["-192.0.2.1"]);
     }
 }
@@ -205,7 +270,7 @@ fn a_service_that_moves_to_another_address_is_announced_there() {
     let mut owner = settled();
     // 192.0.2.3 is node3's as well.
     let moved = Change::Apply(NamespacedName::new("ns", "web"), web(&["192.0.2.3"]));
-    owner.observe(Input::Service(moved));
+    owner.observe(Input::Service(moved), seconds(1));
     assert_eq!(
         lines(owner.decide(seconds(1))),
         ["-192.0.2.1", "+192.0.2.3", ASSIGNED]
@@ -215,7 +280,7 @@ fn a_service_that_moves_to_another_address_is_announced_there() {
 #[test]
 fn an_address_that_nobody_announces_is_told_once_by_one_and_only_if_it_lasts() {
     let mut owner = settled();
-    owner.observe(Input::L2Advertisement(list([])));
+    owner.observe(Input::L2Advertisement(list([])), seconds(1));
     assert_eq!(lines(owner.decide(seconds(10))), ["-192.0.2.1"]);
     assert_eq!(owner.next_deadline(), Some(seconds(12)));
     let told = lines(owner.decide(seconds(12)));
@@ -223,8 +288,11 @@ fn an_address_that_nobody_announces_is_told_once_by_one_and_only_if_it_lasts() {
     assert!(told[0].starts_with(event::NOT_ANNOUNCED), "{told:?}");
     assert_eq!(owner.next_deadline(), None);
 
-    owner.observe(advertisements());
-    assert_eq!(lines(owner.decide(seconds(20))), ["+192.0.2.1", ASSIGNED]);
+    owner.observe(advertisements(), seconds(1));
+    assert_eq!(
+        lines(owner.decide(seconds(20))),
+        ["+192.0.2.1", ASSIGNED, "!192.0.2.1"]
+    );
 }
 
 #[test]
