@@ -18,6 +18,7 @@ pub mod certificates;
 pub mod client;
 pub mod events;
 pub mod http;
+pub mod lease;
 pub mod log;
 pub mod metrics;
 pub mod shutdown;

@@ -1,0 +1,207 @@
+//! The task that takes part in the election. Owns the requests to the API server; the [`Elector`] decides.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, PostParams};
+use kube::{Client, Error};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{Authority, Elector, Record, Step, Timing};
+use crate::log::chain;
+
+/// The wait for the answer to a handover. The kubelet kills a pod that ends seconds after it has asked it to.
+const HAND_OVER: Duration = Duration::from_secs(1);
+/// What the log says of a request that took too long.
+const SILENCE: &str = "no answer in time";
+
+/// Takes part in the election for as long as [`Candidate::run`] is polled.
+#[derive(Debug)]
+pub struct Candidate {
+    api: Api<Lease>,
+    name: String,
+    elector: Elector,
+    /// The object as it was seen last: what a claim replaces.
+    object: Option<Lease>,
+    authority: watch::Sender<Authority>,
+    patient: watch::Receiver<bool>,
+    release: mpsc::Receiver<oneshot::Sender<()>>,
+}
+
+/// What the rest of the process knows of the election, and may ask of it.
+#[derive(Debug, Clone)]
+pub struct Leadership {
+    authority: watch::Receiver<Authority>,
+    patient: watch::Sender<bool>,
+    release: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+impl Candidate {
+    /// A candidate for the Lease `name` in `namespace`. `instance` is the name of the pod, for people who look at the
+    /// Lease; the identity gets a random end, so that a process never takes itself for its predecessor.
+    pub fn new(client: Client, namespace: &str, name: &str, instance: &str) -> (Self, Leadership) {
+        let me = format!("{instance}_{:016x}", fastrand::u64(..));
+        let (authority, authority_of) = watch::channel(Authority::None);
+        let (patient, is_patient) = watch::channel(false);
+        let (release, releases) = mpsc::channel(1); // asked for once, at the end
+        let candidate = Self {
+            api: Api::namespaced(client, namespace),
+            name: name.to_owned(),
+            elector: Elector::new(me, Timing::DEFAULT),
+            object: None,
+            authority,
+            patient: is_patient,
+            release: releases,
+        };
+        let leadership = Leadership {
+            authority: authority_of,
+            patient,
+            release,
+        };
+        (candidate, leadership)
+    }
+
+    /// Takes part until the lease is released, and then waits for the end of the process.
+    ///
+    /// # Errors
+    /// None: whatever the API server says, the election goes on.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        loop {
+            let now = Instant::now().into_std();
+            let patient = *self.patient.borrow_and_update();
+            self.elector.set_patient(patient, now);
+            let step = self.elector.decide(now);
+            self.publish(); // also before the claim, which may shorten the present authority
+            match step {
+                Step::Look => self.look().await,
+                Step::Claim(record) => self.claim(record).await,
+                Step::Wait(until) => tokio::select! {
+                    () = sleep_until(until.into()) => {}
+                    Ok(()) = self.patient.changed() => {}
+                    Some(done) = self.release.recv() => {
+                        self.hand_over().await;
+                        let _ = done.send(()); // nobody waits for it any more: then it need not be told
+                        return std::future::pending().await;
+                    }
+                },
+            }
+            self.publish();
+        }
+    }
+
+    fn publish(&self) {
+        let authority = self.elector.authority();
+        let term = self.authority.borrow().term();
+        if term != authority.term() {
+            match authority {
+                Authority::None => tracing::info!(lease = self.name, "leads no more"),
+                Authority::Until { term, .. } => tracing::info!(lease = self.name, term, "leads"),
+                Authority::Always => {}
+            }
+        }
+        self.authority.send_if_modified(|known| {
+            let changed = *known != authority;
+            *known = authority;
+            changed
+        });
+    }
+
+    async fn look(&mut self) {
+        let answer = timeout(self.elector.look_timeout(), self.api.get_opt(&self.name)).await;
+        let now = Instant::now().into_std();
+        let error = match answer {
+            Ok(Ok(object)) => {
+                self.elector.observe(object.as_ref().map(Record::of), now);
+                self.object = object;
+                return;
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => SILENCE.to_owned(),
+        };
+        tracing::warn!(lease = self.name, error, "cannot see who leads");
+        self.elector.not_seen(now);
+    }
+
+    async fn claim(&mut self, record: Record) {
+        let sent = Instant::now().into_std();
+        let answer = timeout(Timing::patience(record.duration), self.write(&record)).await;
+        let now = Instant::now().into_std();
+        let error = match answer {
+            Ok(Ok(object)) => {
+                self.elector.claimed(Record::of(&object), sent, now);
+                self.object = Some(object);
+                return;
+            }
+            Ok(Err(Error::Api(status))) if status.is_conflict() || status.is_not_found() => {
+                return self.elector.outdated();
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => SILENCE.to_owned(),
+        };
+        tracing::warn!(lease = self.name, error, "lease not written");
+        self.elector.unanswered(now);
+    }
+
+    /// Writes `record` in place of the object that was seen, or makes the object if there was none.
+    async fn write(&self, record: &Record) -> Result<Lease, Error> {
+        let mut lease = self.object.clone().unwrap_or_default();
+        record.write_to(&mut lease, Timestamp::now());
+        if self.object.is_some() {
+            return self.api.replace(&self.name, &PostParams::default(), &lease).await;
+        }
+        lease.metadata.name = Some(self.name.clone());
+        self.api.create(&PostParams::default(), &lease).await
+    }
+
+    async fn hand_over(&mut self) {
+        let Some(record) = self.elector.release() else {
+            return;
+        };
+        self.publish();
+        match timeout(HAND_OVER, self.write(&record)).await {
+            Ok(Ok(_)) => tracing::info!(lease = self.name, "handed over"),
+            // The next leader waits until the lease is over.
+            Ok(Err(error)) => tracing::warn!(lease = self.name, error = chain(&error), "not handed over"),
+            Err(_) => tracing::warn!(lease = self.name, error = SILENCE, "not handed over"),
+        }
+    }
+}
+
+impl Leadership {
+    /// Of a process that takes part in no election and may always act.
+    pub fn always() -> Self {
+        Self {
+            authority: watch::channel(Authority::Always).1,
+            patient: watch::channel(false).0,
+            release: mpsc::channel(1).0,
+        }
+    }
+
+    /// Whether this process may act now.
+    pub fn authority(&self) -> Authority {
+        *self.authority.borrow()
+    }
+
+    /// Completes when the authority is another one than at the last call.
+    pub async fn changed(&mut self) {
+        if self.authority.changed().await.is_err() {
+            std::future::pending::<()>().await; // without an election, it never changes
+        }
+    }
+
+    /// Whether the leader has actions that take long, which need a long lease.
+    pub fn set_patient(&self, patient: bool) {
+        self.patient
+            .send_if_modified(|known| std::mem::replace(known, patient) != patient);
+    }
+
+    /// Lets another one lead. Nothing of this process may be under way any more.
+    pub async fn release(&self) {
+        let (done, released) = oneshot::channel();
+        if self.release.send(done).await.is_ok() {
+            let _ = released.await; // the candidate is gone, and with it the process
+        }
+    }
+}
