@@ -12,6 +12,8 @@ use socket2::SockFilter;
 pub enum Traffic {
     /// ARP requests.
     ArpRequests,
+    /// ARP replies: what a client waits for.
+    ArpReplies,
     /// Neighbor Solicitations with a hop limit of 255, which proves that they were sent on this link
     /// (RFC 4861 §7.1.1).
     NeighborSolicitations,
@@ -24,7 +26,7 @@ impl Traffic {
     /// The EtherType that the socket is bound to.
     pub(crate) fn ether_type(self) -> u16 {
         match self {
-            Self::ArpRequests => 0x0806,
+            Self::ArpRequests | Self::ArpReplies => 0x0806,
             Self::NeighborSolicitations => 0x86dd,
         }
     }
@@ -43,6 +45,8 @@ impl Traffic {
         match self {
             // Operation: request.
             Self::ArpRequests => tests.push(Test::Equal(load(BPF_H, 20), 1)),
+            // Operation: reply.
+            Self::ArpReplies => tests.push(Test::Equal(load(BPF_H, 20), 2)),
             Self::NeighborSolicitations => tests.extend([
                 // Next header: ICMPv6. Hop limit: 255. ICMPv6 type: Neighbor Solicitation.
                 Test::Equal(load(BPF_B, 20), 58),
@@ -161,6 +165,11 @@ mod tests {
         ];
         for (name, frame, requests, solicitations) in table {
             assert_eq!(accepts(Traffic::ArpRequests, &frame), requests, "{name}");
+            assert_eq!(
+                accepts(Traffic::ArpReplies, &frame),
+                name == "ARP reply",
+                "{name}"
+            );
             assert_eq!(
                 accepts(Traffic::NeighborSolicitations, &frame),
                 solicitations,
