@@ -5,6 +5,7 @@
 //! tests/*.rs  ──► kubernetes   whatever cluster $KUBECONFIG names: objects, namespaces of a test, what to show on failure
 //!                 fixtures     pools, advertisements, Services and web servers
 //!                 lab          what only our own cluster has: a client on the same segment, cables to pull
+//!                 upstream     the Go implementation, to be compared with
 //!                 witness      every address a Service was ever seen with
 //!                 wait         conditions instead of sleeps
 //! ```
@@ -18,5 +19,6 @@ pub mod fixtures;
 pub mod kubernetes;
 pub mod lab;
 pub mod metallb;
+pub mod upstream;
 pub mod wait;
 pub mod witness;

@@ -1,8 +1,8 @@
-//! The programs the cluster is made of, built from pinned Go modules once per machine.
+//! The programs the cluster is made of, and what is compared on it, built from pinned Go modules once per machine.
 //!
-//! Owns: `${XDG_CACHE_HOME:-~/.cache}/metallb-cluster/<key>`: `bin/` and `images/`. The key is a hash of everything
-//! that goes into them, so that two versions of this repository do not share a set by mistake, and a fresh clone finds
-//! the one that is there.
+//! Owns: `${XDG_CACHE_HOME:-~/.cache}/metallb-cluster/<key>`: `bin/` and `images/` of one set. The key is a hash of
+//! everything that goes into them, so that two versions of this repository do not share a set by mistake, and a fresh
+//! clone finds the one that is there.
 //! Never: changes a set after it got its name.
 
 use std::fs::{self, File, TryLockError};
@@ -18,29 +18,52 @@ use super::images;
 use super::progress::Progress;
 use crate::{command, wait};
 
-mod modules;
+pub(crate) mod modules;
 
-use modules::{MODULES, Module};
+use modules::{CLUSTER, Module};
 
 /// A cold build takes ten minutes on two processors; another checkout may be at it.
 const BUILD_LOCK_LIMIT: Duration = Duration::from_hours(1);
+
+/// What a set is made from.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    /// What is said before it is built
+    pub(crate) announcement: &'static str,
+    /// The modules whose programs are built
+    pub(crate) modules: &'static [Module],
+    /// Programs that are packed into an image each, with the image's name
+    pub(crate) images: &'static [(&'static str, &'static str)],
+    /// To be raised when images are packed differently, so that cached sets are packed anew
+    pub(crate) revision: u32,
+}
 
 /// A complete set of programs and images.
 #[derive(Clone, Debug)]
 pub struct Components {
     directory: PathBuf,
+    recipe: &'static Recipe,
 }
 
 impl Components {
-    /// Finds the set that belongs to this program, or builds it.
+    /// Finds the cluster's set that belongs to this program, or builds it.
+    ///
+    /// # Errors
+    /// As [`Components::of`].
+    pub async fn prepare(progress: &Progress) -> Result<Self> {
+        Self::of(&CLUSTER, progress).await
+    }
+
+    /// Finds a set, or builds it.
     ///
     /// # Errors
     /// If Go is missing, a module cannot be downloaded or a program does not build; nothing half-built is left.
-    pub async fn prepare(progress: &Progress) -> Result<Self> {
+    pub(crate) async fn of(recipe: &'static Recipe, progress: &Progress) -> Result<Self> {
         let cache = cache_directory(|name| std::env::var_os(name).map(PathBuf::from))?;
         let go_version = command::run("go", ["env", "GOVERSION"]).await?;
         let found = Self {
-            directory: cache.join(modules::key(go_version.trim())),
+            directory: cache.join(modules::key(recipe, go_version.trim())),
+            recipe,
         };
         if found.directory.exists() {
             return Ok(found);
@@ -52,7 +75,7 @@ impl Components {
         }
         remove_unfinished(&cache)?;
         let unfinished = Unfinished(cache.join(format!("{UNFINISHED}{}", std::process::id())));
-        build(&unfinished.0, progress).await?;
+        build(recipe, &unfinished.0, progress).await?;
         fs::rename(&unfinished.0, &found.directory)
             .with_context(|| format!("cannot give {} its final name", unfinished.0.display()))?;
         Ok(found)
@@ -68,9 +91,9 @@ impl Components {
         self.programs().join(name).to_string_lossy().into_owned()
     }
 
-    /// The image archives that every node gets.
+    /// The image archives.
     pub fn images(&self) -> Vec<PathBuf> {
-        images::archives(&self.directory.join("images"))
+        images::archives(self.recipe.images, &self.directory.join("images"))
     }
 
     /// `PATH` of the cluster's processes: the components before what the system has.
@@ -80,18 +103,19 @@ impl Components {
     }
 }
 
-async fn build(directory: &Path, progress: &Progress) -> Result<()> {
+async fn build(recipe: &Recipe, directory: &Path, progress: &Progress) -> Result<()> {
     let programs = directory.join("bin");
     let sources = directory.join("src");
     fs::create_dir_all(&programs)?;
-    progress.step("building the cluster's components, once per machine: about ten minutes if Go has not built them before");
-    let total: usize = MODULES.iter().map(|module| module.programs.len()).sum();
+    progress.step(recipe.announcement);
+    let total: usize = recipe.modules.iter().map(|module| module.programs.len()).sum();
     let mut number = 0;
-    for module in &MODULES {
+    for module in recipe.modules {
         let source = sources.join(module.name);
-        fs::create_dir_all(&source)?;
         for (file, text) in module.files {
-            fs::write(source.join(file), text)?;
+            let file = source.join(file);
+            fs::create_dir_all(file.parent().unwrap_or(&source))?;
+            fs::write(file, text)?;
         }
         for (name, package) in module.programs {
             number += 1;
@@ -99,8 +123,8 @@ async fn build(directory: &Path, progress: &Progress) -> Result<()> {
             build_program(module, &source, package, &programs.join(name)).await?;
         }
     }
-    progress.step("packing the images pause and agnhost");
-    images::pack(&programs, &directory.join("images"))?;
+    progress.step("packing the images");
+    images::pack(recipe.images, &programs, &directory.join("images"))?;
     fs::remove_dir_all(&sources)?;
     Ok(())
 }

@@ -16,23 +16,21 @@ pub const PAUSE: &str = "localhost/metallb-cluster/pause:1";
 /// Kubernetes' own test server: `agnhost netexec --http-port=80` is the web server of tests and demo.
 pub const AGNHOST: &str = "localhost/metallb-cluster/agnhost:1";
 
-/// To be raised when [`pack`] packs differently, so that cached sets are packed anew.
-pub(super) const REVISION: u32 = 1;
-
-const IMAGES: [(&str, &str); 2] = [("pause", PAUSE), ("agnhost", AGNHOST)];
+/// The programs of the cluster's own images, with the images' names.
+pub(super) static IMAGES: [(&str, &str); 2] = [("pause", PAUSE), ("agnhost", AGNHOST)];
 
 /// The archives in a directory that [`pack`] filled.
-pub(super) fn archives(directory: &Path) -> Vec<PathBuf> {
-    IMAGES
+pub(super) fn archives(images: &[(&str, &str)], directory: &Path) -> Vec<PathBuf> {
+    images
         .iter()
         .map(|(name, _)| directory.join(format!("{name}.tar")))
         .collect()
 }
 
-/// Packs the cluster's own images.
-pub(super) fn pack(programs: &Path, directory: &Path) -> Result<()> {
+/// Packs programs into an image each, which starts the program.
+pub(super) fn pack(images: &[(&str, &str)], programs: &Path, directory: &Path) -> Result<()> {
     std::fs::create_dir_all(directory)?;
-    for ((name, reference), archive) in IMAGES.iter().zip(archives(directory)) {
+    for ((name, reference), archive) in images.iter().zip(archives(images, directory)) {
         let program = format!("/{name}");
         let image = Image {
             reference: (*reference).to_owned(),

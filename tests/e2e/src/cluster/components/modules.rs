@@ -1,22 +1,34 @@
-//! Which programs there are and what pins them.
+//! Which programs the cluster has and what pins them.
 //!
-//! Owns: the list of Go modules; their versions are those of the `go.mod` files, nowhere else.
+//! Owns: the cluster's Go modules, and how a set gets its key. Versions are those of the `go.mod` files, nowhere else.
 //! Never: runs anything.
 
 use std::fmt::Write;
 
+use super::Recipe;
+use crate::cluster::images;
+
+/// The set that every cluster is made of.
+pub(super) static CLUSTER: Recipe = Recipe {
+    announcement: "building the cluster's components, once per machine: about ten minutes if Go has not built them before",
+    modules: &MODULES,
+    images: &images::IMAGES,
+    revision: 1,
+};
+
 /// A Go module whose `go.mod` and `go.sum` are part of this repository.
-pub(super) struct Module {
+#[derive(Debug)]
+pub(crate) struct Module {
     /// Its directory below `components/`
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Name and text of its files
-    pub(super) files: &'static [(&'static str, &'static str)],
+    pub(crate) files: &'static [(&'static str, &'static str)],
     /// Name and package of the programs that are built from it
-    pub(super) programs: &'static [(&'static str, &'static str)],
+    pub(crate) programs: &'static [(&'static str, &'static str)],
     /// Build tags, separated by commas
-    pub(super) tags: &'static str,
+    pub(crate) tags: &'static str,
     /// A Go package that is told its version, as Kubernetes' own build does it, and the module with that version
-    version: Option<(&'static str, &'static str)>,
+    pub(crate) version: Option<(&'static str, &'static str)>,
 }
 
 macro_rules! file {
@@ -28,7 +40,7 @@ macro_rules! file {
     };
 }
 
-pub(super) static MODULES: [Module; 3] = [
+static MODULES: [Module; 3] = [
     Module {
         name: "kubernetes",
         files: &[file!("kubernetes", "go.mod"), file!("kubernetes", "go.sum")],
@@ -77,7 +89,7 @@ pub(super) static MODULES: [Module; 3] = [
 impl Module {
     /// Small programs, and for Kubernetes the version that kubelets and the API server report: without it they call
     /// themselves v0.0.0 and refuse each other.
-    pub(super) fn linker_flags(&self) -> String {
+    pub(crate) fn linker_flags(&self) -> String {
         let mut flags = "-s -w".to_owned();
         let Some((package, module)) = self.version else {
             return flags;
@@ -103,7 +115,7 @@ impl Module {
     }
 
     /// The version that `go.mod` requires of a module.
-    fn pinned(&self, module: &str) -> Option<&'static str> {
+    pub(crate) fn pinned(&self, module: &str) -> Option<&'static str> {
         let (_, text) = self.files.iter().find(|(name, _)| *name == "go.mod")?;
         let mut lines = text
             .lines()
@@ -112,14 +124,10 @@ impl Module {
     }
 }
 
-/// Names a set of components after everything that goes into it.
-pub(super) fn key(go_version: &str) -> String {
-    let mut text = format!(
-        "{go_version} {} {}\n",
-        std::env::consts::ARCH,
-        crate::cluster::images::REVISION
-    );
-    for module in &MODULES {
+/// Names a set after everything that goes into it.
+pub(super) fn key(recipe: &Recipe, go_version: &str) -> String {
+    let mut text = format!("{go_version} {} {}\n", std::env::consts::ARCH, recipe.revision);
+    for module in recipe.modules {
         let _ = writeln!(text, "{} {} {}", module.name, module.tags, module.linker_flags());
         for (name, content) in module.files.iter().chain(module.programs) {
             let _ = writeln!(text, "{name} {content}");
@@ -138,9 +146,9 @@ mod tests {
 
     #[test]
     fn the_key_is_stable_and_follows_the_compiler() {
-        assert_eq!(key("go1.26.8"), key("go1.26.8"));
-        assert_ne!(key("go1.26.8"), key("go1.27.0"));
-        assert_eq!(key("go1.26.8").len(), 16);
+        assert_eq!(key(&CLUSTER, "go1.26.8"), key(&CLUSTER, "go1.26.8"));
+        assert_ne!(key(&CLUSTER, "go1.26.8"), key(&CLUSTER, "go1.27.0"));
+        assert_eq!(key(&CLUSTER, "go1.26.8").len(), 16);
     }
 
     #[test]
