@@ -120,6 +120,12 @@ undeploy: ## Remove the MetalLB resource, the operator and the CRDs from the clu
 	  scripts/kubectl -n metallb-system delete metallbs.metallb.io --all --timeout=60s; fi
 	@scripts/kubectl delete -k config/default --ignore-not-found
 
+##@ Benchmarks
+
+.PHONY: bench
+bench: images ## Ours and upstream side by side, into docs/benchmarks.md; ONLY=row,row prints some; replaces a cluster that runs
+	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) ONLY='$(ONLY)' scripts/bench
+
 ##@ End-to-end tests
 
 .PHONY: e2e

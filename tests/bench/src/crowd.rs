@@ -1,0 +1,283 @@
+//! Many Services, and when each got its address.
+//!
+//! Owns: creating and deleting them at the pace of the API server, and one watch that reads the clock.
+//! Never: knows which implementation gives the addresses.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::runtime::watcher::{self, Event};
+use metallb_e2e::fixtures::{self, ingress_addresses};
+use metallb_e2e::kubernetes::TempNamespace;
+use metallb_e2e::wait::{self, Look};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Requests at a time: they keep two processors busy with the API server.
+const CLIENTS: usize = 8;
+/// kube-proxy leaves Services with this label to another proxy, of which there is none here.
+const PROXY: &str = "service.kubernetes.io/service-proxy-name";
+const WATCH_LIMIT: Duration = Duration::from_secs(30);
+const REMOVE_LIMIT: Duration = Duration::from_mins(5);
+
+/// What the Services are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To have an address. They have no endpoints and no node programs them, so that only the implementation under
+    /// test and the API server are busy with them.
+    Address,
+    /// To be announced: their endpoints are the ready pods of the web server of this name.
+    Announcement(&'static str),
+}
+
+/// What is known of the address of a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The first address
+    pub address: Ipv4Addr,
+    /// When it was seen
+    pub at: Instant,
+    /// Whether another one, or none, was seen since
+    pub changed: bool,
+}
+
+/// When a Service was created.
+#[derive(Clone, Copy, Debug)]
+pub struct Created {
+    /// Before the request
+    pub asked: Instant,
+    /// After its answer
+    pub answered: Instant,
+}
+
+/// The Services of a namespace.
+pub struct Crowd {
+    api: Api<Service>,
+    given: watch::Receiver<BTreeMap<String, Given>>,
+    watching: JoinHandle<()>,
+}
+
+impl Crowd {
+    /// Those of this namespace. Returns when the watch has begun.
+    ///
+    /// # Errors
+    /// If it does not begin.
+    pub async fn of(namespace: &TempNamespace) -> Result<Self> {
+        let api = namespace.api::<Service>();
+        let (sender, given) = watch::channel(BTreeMap::new());
+        let (begun, mut beginning) = watch::channel(false);
+        let watching = tokio::spawn(observe(api.clone(), sender, begun));
+        tokio::time::timeout(WATCH_LIMIT, beginning.wait_for(|begun| *begun))
+            .await
+            .context("the watch on Services does not begin")??;
+        Ok(Self { api, given, watching })
+    }
+
+    /// Creates Services of these numbers.
+    ///
+    /// # Errors
+    /// If the API server refuses one.
+    pub async fn create(
+        &self,
+        numbers: std::ops::Range<usize>,
+        purpose: Purpose,
+    ) -> Result<BTreeMap<String, Created>> {
+        let create = async |number| {
+            let service = service(number, purpose)?;
+            let asked = Instant::now();
+            self.api.create(&PostParams::default(), &service).await?;
+            let answered = Instant::now();
+            Ok::<_, anyhow::Error>((name(number), Created { asked, answered }))
+        };
+        stream::iter(numbers)
+            .map(create)
+            .buffer_unordered(CLIENTS)
+            .try_collect()
+            .await
+            .context("a Service was refused")
+    }
+
+    /// Waits until `count` Services have an address.
+    ///
+    /// # Errors
+    /// If they do not within `limit`.
+    pub async fn have_addresses(&mut self, count: usize, limit: Duration) -> Result<()> {
+        let complete = self.given.wait_for(|given| given.len() >= count);
+        if let Ok(complete) = tokio::time::timeout(limit, complete).await {
+            complete.map(drop).context("the watch on Services ended")
+        } else {
+            let seconds = limit.as_secs();
+            let given = self.given.borrow().len();
+            Err(anyhow!(
+                "after {seconds} s only {given} of {count} Services have an address"
+            ))
+        }
+    }
+
+    /// Waits until the Service of this number has an address.
+    ///
+    /// # Errors
+    /// If it does not within `limit`.
+    pub async fn has_address(&mut self, number: usize, limit: Duration) -> Result<Given> {
+        let name = name(number);
+        let given = self.given.wait_for(|given| given.contains_key(&name));
+        let given = tokio::time::timeout(limit, given).await;
+        let given = given.with_context(|| format!("{name} has no address after {} s", limit.as_secs()))??;
+        given.get(&name).copied().context("it was there a moment ago")
+    }
+
+    /// What is known of every address.
+    pub fn addresses(&self) -> BTreeMap<String, Given> {
+        self.given.borrow().clone()
+    }
+
+    /// Deletes the Service of this number.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn delete(&self, number: usize) -> Result<()> {
+        self.api
+            .delete(&name(number), &DeleteParams::default())
+            .await
+            .map(drop)
+            .context("a Service cannot be deleted")
+    }
+
+    /// Deletes all, and waits until they are gone.
+    ///
+    /// # Errors
+    /// If they do not go.
+    pub async fn disperse(self) -> Result<()> {
+        let all = self.api.list_metadata(&ListParams::default()).await?;
+        let names = all.items.into_iter().filter_map(|service| service.metadata.name);
+        stream::iter(names)
+            .map(async |name| self.api.delete(&name, &DeleteParams::default()).await.map(drop))
+            .buffer_unordered(CLIENTS)
+            .try_collect::<()>()
+            .await
+            .context("a Service cannot be deleted")?;
+        wait::until("all Services to go", REMOVE_LIMIT, async || {
+            let left = self.api.list_metadata(&ListParams::default().limit(1)).await?;
+            Ok::<_, kube::Error>(if left.items.is_empty() {
+                Look::Done(())
+            } else {
+                Look::NotYet("some are left".to_owned())
+            })
+        })
+        .await
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.watching.abort();
+    }
+}
+
+async fn observe(
+    api: Api<Service>,
+    sender: watch::Sender<BTreeMap<String, Given>>,
+    begun: watch::Sender<bool>,
+) {
+    let mut events = watcher::watcher(api, watcher::Config::default()).boxed();
+    while let Some(event) = events.next().await {
+        let at = Instant::now();
+        match event {
+            Ok(Event::Apply(service) | Event::InitApply(service)) => {
+                sender.send_if_modified(|given| note(given, &service, at));
+            }
+            Ok(Event::Delete(service)) => {
+                let name = service.metadata.name.unwrap_or_default();
+                sender.send_if_modified(|given| given.remove(&name).is_some());
+            }
+            Ok(Event::InitDone) => drop(begun.send_replace(true)),
+            Ok(Event::Init) => {}
+            // It goes on by itself; what it missed comes with the next list, late.
+            Err(error) => eprintln!("the watch on Services was interrupted: {error}"),
+        }
+    }
+}
+
+/// Notes the address of a Service. Tells whether that is news.
+fn note(given: &mut BTreeMap<String, Given>, service: &Service, at: Instant) -> bool {
+    let name = service.metadata.name.clone().unwrap_or_default();
+    let first = ingress_addresses(service)
+        .first()
+        .and_then(|address| address.parse().ok());
+    match (given.get_mut(&name), first) {
+        (None, None) => false,
+        (None, Some(address)) => {
+            let changed = false;
+            given.insert(name, Given { address, at, changed });
+            true
+        }
+        (Some(known), now) => {
+            let changed = now != Some(known.address);
+            known.changed |= changed;
+            changed
+        }
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("service-{number:05}")
+}
+
+fn service(number: usize, purpose: Purpose) -> Result<Service> {
+    let service = match purpose {
+        Purpose::Announcement(web) => {
+            let mut service = fixtures::load_balancer(web)?;
+            service.metadata.name = Some(name(number));
+            service
+        }
+        Purpose::Address => serde_json::from_value(json!({
+            "metadata": {"name": name(number), "labels": {PROXY: "nobody"}},
+            "spec": {
+                "type": "LoadBalancer",
+                "allocateLoadBalancerNodePorts": false, // there are only 2,768
+                "ports": [{"port": 80}],
+            },
+        }))?,
+    };
+    Ok(service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_address(addresses: &[&str]) -> Service {
+        let ingress: Vec<_> = addresses.iter().map(|address| json!({"ip": address})).collect();
+        serde_json::from_value(json!({
+            "metadata": {"name": "a"}, "status": {"loadBalancer": {"ingress": ingress}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_first_address_counts_and_every_other_is_a_change() {
+        let mut given = BTreeMap::new();
+        let (first, later) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        assert!(!note(&mut given, &with_address(&[]), first));
+        assert!(note(&mut given, &with_address(&["172.30.64.1"]), first));
+        assert!(!note(&mut given, &with_address(&["172.30.64.1"]), later));
+        assert_eq!((given["a"].at, given["a"].changed), (first, false));
+        assert!(note(&mut given, &with_address(&[]), later));
+        assert!(note(&mut given, &with_address(&["172.30.64.2"]), later));
+        assert_eq!((given["a"].at, given["a"].changed), (first, true));
+    }
+
+    #[test]
+    fn a_service_that_only_wants_an_address_keeps_nobody_else_busy() {
+        let service = service(7, Purpose::Address).unwrap();
+        assert_eq!(service.metadata.name.as_deref(), Some("service-00007"));
+        assert!(service.metadata.labels.unwrap().contains_key(PROXY));
+        assert_eq!(service.spec.unwrap().selector, None);
+    }
+}

@@ -1,0 +1,223 @@
+//! ARP as a client on the segment sees it.
+//!
+//! Owns: a thread in the client's network namespace, and the clock readings around each request and answer.
+//! Never: asks Kubernetes anything.
+
+use std::fs::File;
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use metallb_e2e::cluster::address::{CLIENT, CLIENT_IPV4, INTERFACE};
+use metallb_e2e::lab::Lab;
+use metallb_sys::{PacketSocket, Traffic};
+use nix::sched::{CloneFlags, setns};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+type Mac = [u8; 6];
+
+const BROADCAST: Mac = [0xff; 6];
+/// Ethernet header and ARP packet for IPv4 over Ethernet (RFC 826).
+const FRAME_BYTES: usize = 42;
+/// Between two requests while nobody answers: what a first answer is late at most because nobody had asked.
+const ASKING_INTERVAL: Duration = Duration::from_millis(1);
+/// Between two requests that are answered, so that each finds the answering process asleep, as a client does.
+const PAUSE: Duration = Duration::from_millis(2);
+/// A request that is not answered in this time is lost.
+const LOST: Duration = Duration::from_millis(500);
+
+/// The client's interface.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    index: u32,
+    mac: Mac,
+}
+
+impl Client {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// If the lab has no client.
+    pub async fn of(lab: &Lab) -> Result<Self> {
+        let said = lab
+            .client()?
+            .run(["ip", "-json", "link", "show", "dev", INTERFACE])
+            .await?;
+        parse_link(&said).with_context(|| format!("the client's interface is not in: {said}"))
+    }
+
+    /// Runs `work` with a socket on the client's interface, in a thread of its own: a thread that has entered a
+    /// network namespace is of no use to others.
+    ///
+    /// # Errors
+    /// Those of `work`, and if the socket cannot be opened.
+    pub async fn ask<T: Send + 'static>(
+        self,
+        work: impl AsyncFnOnce(&mut Asker) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, result) = oneshot::channel();
+        std::thread::spawn(move || {
+            let outcome = self.enter().and_then(|(runtime, socket)| {
+                let mut asker = Asker {
+                    socket,
+                    mac: self.mac,
+                };
+                runtime.block_on(work(&mut asker))
+            });
+            let _ = sender.send(outcome); // nobody waits if the measurement was given up
+        });
+        result
+            .await
+            .map_err(|_| anyhow!("the client's thread panicked"))?
+    }
+
+    fn enter(self) -> Result<(tokio::runtime::Runtime, PacketSocket)> {
+        let path = format!("/run/netns/{CLIENT}");
+        let namespace = File::open(&path).with_context(|| format!("cannot open {path}"))?;
+        setns(namespace, CloneFlags::CLONE_NEWNET).with_context(|| format!("cannot enter {path}"))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let socket = {
+            let _inside = runtime.enter();
+            PacketSocket::open(self.index, Traffic::ArpReplies).context("cannot open a packet socket")?
+        };
+        Ok((runtime, socket))
+    }
+}
+
+/// Asks who has an address.
+#[derive(Debug)]
+pub struct Asker {
+    socket: PacketSocket,
+    mac: Mac,
+}
+
+impl Asker {
+    /// Asks until somebody answers, and returns when that was.
+    ///
+    /// # Errors
+    /// If nobody does within `limit`.
+    pub async fn first_answer(&mut self, address: Ipv4Addr, limit: Duration) -> Result<Instant> {
+        let started = Instant::now();
+        while started.elapsed() < limit {
+            self.send(address)?;
+            if let Ok(answered) = timeout(ASKING_INTERVAL, self.answer(address)).await {
+                return answered;
+            }
+        }
+        bail!("nobody answers for {address} after {} s", limit.as_secs())
+    }
+
+    /// The time from request to answer, for each of `count` requests that is answered.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub async fn latencies(&mut self, address: Ipv4Addr, count: usize) -> Result<Vec<Duration>> {
+        let mut latencies = Vec::with_capacity(count);
+        for _ in 0..count {
+            let asked = Instant::now();
+            self.send(address)?;
+            if let Ok(answered) = timeout(LOST, self.answer(address)).await {
+                latencies.push(answered? - asked);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(latencies)
+    }
+
+    fn send(&self, address: Ipv4Addr) -> Result<()> {
+        match self.socket.try_send(&request(self.mac, address)) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                Err(error).context("cannot send an ARP request")
+            }
+            _ => Ok(()), // a full queue is a lost request
+        }
+    }
+
+    async fn answer(&self, address: Ipv4Addr) -> Result<Instant> {
+        let mut frame = [0; 128];
+        loop {
+            let length = poll_fn(|context| self.socket.poll_receive(context, &mut frame)).await?;
+            let now = Instant::now();
+            if is_answer(&frame[..length], self.mac, address) {
+                return Ok(now);
+            }
+        }
+    }
+}
+
+/// Who has `address`? Tell the client.
+fn request(mac: Mac, address: Ipv4Addr) -> [u8; FRAME_BYTES] {
+    let mut frame = [0; FRAME_BYTES];
+    frame[..6].copy_from_slice(&BROADCAST);
+    frame[6..12].copy_from_slice(&mac);
+    frame[12..14].copy_from_slice(&[0x08, 0x06]); // ARP
+    frame[14..22].copy_from_slice(&[0, 1, 0x08, 0, 6, 4, 0, 1]); // Ethernet, IPv4, their lengths, request
+    frame[22..28].copy_from_slice(&mac);
+    frame[28..32].copy_from_slice(&CLIENT_IPV4.octets());
+    frame[38..].copy_from_slice(&address.octets());
+    frame
+}
+
+/// Whether a reply is meant for the client and about this address; gratuitous ones go to everybody.
+fn is_answer(frame: &[u8], mac: Mac, address: Ipv4Addr) -> bool {
+    frame.len() >= FRAME_BYTES && frame[..6] == mac && frame[28..32] == address.octets()
+}
+
+/// Reads what `ip -json link show dev NAME` prints.
+fn parse_link(json: &str) -> Option<Client> {
+    let links: serde_json::Value = serde_json::from_str(json).ok()?;
+    let link = links.get(0)?;
+    let mut mac = Mac::default();
+    let mut bytes = link["address"].as_str()?.split(':');
+    for byte in &mut mac {
+        *byte = u8::from_str_radix(bytes.next()?, 16).ok()?;
+    }
+    let index = u32::try_from(link["ifindex"].as_u64()?).ok()?;
+    Some(Client { index, mac })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: Mac = [2, 0, 0, 0, 0, 1];
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 64, 1);
+
+    fn reply(to: Mac, about: Ipv4Addr) -> Vec<u8> {
+        let mut frame = request([2, 0, 0, 0, 0, 9], CLIENT_IPV4).to_vec();
+        frame[..6].copy_from_slice(&to);
+        frame[21] = 2;
+        frame[28..32].copy_from_slice(&about.octets());
+        frame
+    }
+
+    #[test]
+    fn only_a_reply_to_us_about_the_address_is_an_answer() {
+        for (what, frame, expected) in [
+            ("a reply", reply(OURS, ADDRESS), true),
+            (
+                "a padded reply",
+                [reply(OURS, ADDRESS), vec![0; 18]].concat(),
+                true,
+            ),
+            ("about another address", reply(OURS, Ipv4Addr::LOCALHOST), false),
+            ("gratuitous", reply(BROADCAST, ADDRESS), false),
+            ("cut off", reply(OURS, ADDRESS)[..41].to_vec(), false),
+        ] {
+            assert_eq!(is_answer(&frame, OURS, ADDRESS), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_interface_is_read_from_what_ip_prints() {
+        let json = r#"[{"ifindex":7,"ifname":"eth0","address":"02:00:00:00:00:01","broadcast":"ff:ff:ff:ff:ff:ff"}]"#;
+        let client = parse_link(json).unwrap();
+        assert_eq!((client.index, client.mac), (7, OURS));
+        assert!(parse_link("[{}]").is_none());
+    }
+}
