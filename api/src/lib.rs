@@ -7,6 +7,8 @@
 //!   without a warning.
 //! - [`NamespacedName`] and [`Change`]: the words in which watches speak of objects.
 //!
+//! - [`conversion`]: BGPPeer from one version into the other.
+//!
 //! The crate is data only: it decides nothing, does no I/O and knows no client. Every optional field is an
 //! `Option`; a default that the API server fills in is stated on the field.
 
@@ -16,6 +18,7 @@
 )]
 
 mod change;
+pub mod conversion;
 pub mod crd;
 pub mod names;
 mod namespaced_name;

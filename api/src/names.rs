@@ -24,6 +24,9 @@ pub mod annotation {
     /// Written by the operator on its pods: uid of the ServiceAccount whose token they were made with.
     pub const SERVICE_ACCOUNT_UID: &str = "metallb.io/service-account-uid";
 
+    /// On a BGPPeer that is shown as v1beta1: the fields that version does not have, as JSON.
+    pub const BEYOND_V1BETA1: &str = "metallb.io/beyond-v1beta1";
+
     /// Prefix of the old spelling. Any annotation that starts with it earns the Service a warning event.
     pub const DEPRECATED_PREFIX: &str = "metallb.universe.tf";
     /// Old spelling of [`ADDRESS_POOL`], still read.
