@@ -10,6 +10,8 @@ use metallb_api::v1beta1::IPAddressPool;
 use metallb_core::service::EventKind as Kind;
 use metallb_runtime::admin::{self, Health};
 use metallb_runtime::events::{EventKind, Note, Recorder};
+use metallb_runtime::http::Routes;
+use metallb_runtime::metrics::Metrics;
 use metallb_runtime::tasks::Tasks;
 use metallb_runtime::{args::own_namespace, client, shutdown};
 use tokio::sync::mpsc::{self, Receiver};
@@ -17,9 +19,10 @@ use tokio::sync::watch::{self as latest, Sender as Latest};
 use tokio::time::{Instant, sleep_until};
 
 use crate::args::Args;
+use crate::metrics::ControllerMetrics;
 use crate::pool_status::{self, PoolStatuses};
 use crate::state::{Input, State, Subject, Tell};
-use crate::{watch, write};
+use crate::{serving, watch, write};
 
 /// Changes that wait for the owner task. A full queue holds the watches back, and with them nothing else: enough for
 /// one page of a list, so that reading the next page and deciding about this one overlap.
@@ -50,6 +53,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         "health",
         admin::serve(admin::every_address(args.health_probe_port), health.clone()),
     );
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
+    let webhooks = (namespace.as_str(), Routes::new());
+    serving::start(&mut tasks, &client, &args, &metrics, webhooks)?;
     let recorder = Recorder::new(
         client.clone(),
         event::CONTROLLER,
@@ -74,6 +80,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             health,
             recorder,
             statuses,
+            metrics: ControllerMetrics::new(metrics)?,
         }
         .run(inputs),
     );
@@ -87,6 +94,7 @@ struct Owner {
     health: Health,
     recorder: Recorder,
     statuses: Latest<PoolStatuses>,
+    metrics: ControllerMetrics,
 }
 
 impl Owner {
@@ -98,13 +106,14 @@ impl Owner {
             tokio::select! {
                 input = inputs.recv() => {
                     let Some(input) = input else { bail!("every watch ended") };
-                    self.state.observe(input);
+                    self.observe(input);
                     for _ in 1..BATCH {
                         let Ok(input) = inputs.try_recv() else { break };
-                        self.state.observe(input);
+                        self.observe(input);
                     }
                 }
                 Some((write, written)) = writes.next(), if !writes.is_empty() => {
+                    self.metrics.observe_written(&written);
                     self.state.observe_written(&write, written);
                 }
                 () = sleep_until(due.unwrap_or(started)), if due.is_some() => {}
@@ -120,11 +129,20 @@ impl Owner {
         }
     }
 
+    fn observe(&mut self, input: Input) {
+        self.metrics.observe(&input);
+        self.state.observe(input);
+    }
+
     fn report(&mut self) {
         if self.state.is_complete() {
             self.health.set_ready();
         }
+        self.metrics.observe_state(&self.state);
         for tell in self.state.take_tells() {
+            if tell.subject == Subject::Pool {
+                self.metrics.observe_errors(1);
+            }
             self.recorder.publish(note(tell));
         }
         let statuses = self.state.pool_statuses();

@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
-use metallb_api::names::env;
+use clap::{ArgAction, Parser};
+use metallb_api::names::{env, object};
+use metallb_runtime::args::Serving;
 use metallb_runtime::log::LogLevel;
 
 /// The MetalLB controller: gives addresses to Services of type LoadBalancer.
@@ -29,6 +30,12 @@ pub(crate) struct Args {
     /// Serve only Services of this load balancer class [default: Services without a class]
     #[arg(long, default_value = "")]
     lb_class: String,
+    /// The HTTPS servers.
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+    /// The webhooks.
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
     #[command(flatten)]
     pending: Pending,
 }
@@ -54,12 +61,41 @@ pub(crate) struct Migrate {
     pub(crate) namespace: Option<String>,
 }
 
+/// The webhooks and their certificate.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Webhooks {
+    /// Webhooks: enabled, disabled, or onlywebhook for a process that does nothing else
+    #[arg(long = "webhook-mode", default_value = "enabled")]
+    pub(crate) mode: WebhookMode,
+    /// Leave the webhooks' certificate alone: it is in --cert-dir, and somebody else tells the API server of it
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub(crate) disable_cert_rotation: bool,
+    /// Directory with tls.crt and tls.key for the webhooks, with --disable-cert-rotation
+    #[arg(long, default_value = "/tmp/k8s-webhook-server/serving-certs")]
+    pub(crate) cert_dir: PathBuf,
+    /// Service that the webhooks are called by
+    #[arg(long, default_value = object::WEBHOOK_SERVICE)]
+    pub(crate) cert_service_name: String,
+    /// Secret with the webhooks' certificate
+    #[arg(long, default_value = object::WEBHOOK_CERTIFICATE_SECRET)]
+    pub(crate) webhook_secret: String,
+}
+
+/// What a controller does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum WebhookMode {
+    /// Gives addresses and answers webhooks.
+    Enabled,
+    /// Gives addresses.
+    Disabled,
+    /// Answers webhooks.
+    #[value(name = "onlywebhook")]
+    OnlyWebhook,
+}
+
 /// Flags that are accepted and have no effect in this version.
 #[derive(Debug, clap::Args)]
 struct Pending {
-    /// Port of the metrics (no effect yet)
-    #[arg(long)]
-    port: Option<u16>,
     /// Name of the memberlist Secret to create (no effect yet: the operator makes it)
     #[arg(long, env = env::ML_SECRET_NAME)]
     ml_secret_name: Option<String>,
@@ -69,39 +105,12 @@ struct Pending {
     /// Address of the profiler (no effect)
     #[arg(long)]
     pprof_bind_address: Option<String>,
-    /// Leave the webhook certificate alone (no effect yet)
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    disable_cert_rotation: Option<bool>,
-    /// Directory of the webhook certificate (no effect yet)
-    #[arg(long)]
-    cert_dir: Option<String>,
-    /// Service that the webhook certificate is for (no effect yet)
-    #[arg(long)]
-    cert_service_name: Option<String>,
-    /// Webhooks: enabled, disabled or onlywebhook (no effect yet: there are none)
-    #[arg(long, value_parser = ["enabled", "disabled", "onlywebhook"])]
-    webhook_mode: Option<String>,
-    /// Secret of the webhook certificate (no effect yet)
-    #[arg(long)]
-    webhook_secret: Option<String>,
-    /// Serve webhooks over HTTP/2 too (no effect yet)
+    /// Serve webhooks over HTTP/2 too (no effect: the API server takes HTTP/1.1 as well)
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     webhook_http2: Option<bool>,
     /// BGP implementation that the configuration is validated for (no effect yet)
     #[arg(long = "bgp-type", hide = true, env = env::BGP_TYPE)]
     bgp_type: Option<String>,
-    /// Lowest TLS version of metrics and webhooks (no effect yet)
-    #[arg(long)]
-    tls_min_version: Option<String>,
-    /// TLS ciphers of metrics and webhooks (no effect yet)
-    #[arg(long)]
-    tls_cipher_suites: Option<String>,
-    /// TLS curves of metrics and webhooks (no effect yet)
-    #[arg(long)]
-    tls_curve_preferences: Option<String>,
-    /// Directory with the certificate of the metrics (no effect yet)
-    #[arg(long)]
-    metrics_cert_dir: Option<String>,
 }
 
 impl Args {
@@ -114,40 +123,22 @@ impl Args {
     /// nothing (`--port=0`, `--webhook-mode=disabled`) is not among them.
     pub(crate) fn without_effect(&self) -> Vec<&'static str> {
         let Pending {
-            port,
             ml_secret_name,
             deployment: _,
             pprof_bind_address,
-            disable_cert_rotation: _,
-            cert_dir,
-            cert_service_name,
-            webhook_mode,
-            webhook_secret,
             webhook_http2,
             bgp_type,
-            tls_min_version,
-            tls_cipher_suites,
-            tls_curve_preferences,
-            metrics_cert_dir,
         } = &self.pending;
         let given = |value: &Option<String>| value.as_deref().is_some_and(|text| !text.is_empty());
         [
-            ("--port", port.is_some_and(|port| port != 0)),
             ("--ml-secret-name", given(ml_secret_name)),
             ("--pprof-bind-address", given(pprof_bind_address)),
-            ("--cert-dir", given(cert_dir)),
-            ("--cert-service-name", given(cert_service_name)),
             (
-                "--webhook-mode",
-                webhook_mode.as_deref().is_some_and(|mode| mode != "disabled"),
+                "--webhook-mode=onlywebhook",
+                self.webhooks.mode == WebhookMode::OnlyWebhook,
             ),
-            ("--webhook-secret", given(webhook_secret)),
             ("--webhook-http2", *webhook_http2 == Some(true)),
             (env::BGP_TYPE, given(bgp_type)),
-            ("--tls-min-version", given(tls_min_version)),
-            ("--tls-cipher-suites", given(tls_cipher_suites)),
-            ("--tls-curve-preferences", given(tls_curve_preferences)),
-            ("--metrics-cert-dir", given(metrics_cert_dir)),
         ]
         .into_iter()
         .filter_map(|(flag, given)| given.then_some(flag))
@@ -173,20 +164,17 @@ mod tests {
             "--disable-cert-rotation",
             "--cert-service-name=metallb-webhook-service",
             "--tls-min-version=VersionTLS13",
+            "--webhook-http2",
         ];
         let args = parse(&manifest).unwrap();
         assert_eq!(
             (args.lb_class(), args.log_level),
             (Some("example.org/lb"), LogLevel::Debug)
         );
+        assert_eq!(args.without_effect(), ["--webhook-http2"]);
         assert_eq!(
-            args.without_effect(),
-            [
-                "--port",
-                "--cert-service-name",
-                "--webhook-mode",
-                "--tls-min-version"
-            ]
+            (args.serving.port, args.webhooks.disable_cert_rotation),
+            (9120, true)
         );
     }
 

@@ -2,8 +2,10 @@
 
 mod app;
 mod args;
+mod metrics;
 mod migrate;
 mod pool_status;
+mod serving;
 mod state;
 mod watch;
 mod write;

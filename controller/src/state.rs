@@ -15,7 +15,7 @@ use std::time::Duration;
 use metallb_api::names::condition;
 use metallb_api::v1beta1::IPAddressPool;
 use metallb_api::{Change, NamespacedName};
-use metallb_core::allocator::Allocator;
+use metallb_core::allocator::{Allocator, Usage};
 use metallb_core::facts::ServiceFacts;
 use metallb_core::service::{self, EventKind, Outcome, ServiceEvent};
 
@@ -246,6 +246,21 @@ impl State {
     /// What the status of pools should say and does not.
     pub(crate) fn pool_statuses(&self) -> PoolStatuses {
         self.configuration.outdated_statuses(&self.allocator)
+    }
+
+    /// How full every pool is.
+    pub(crate) fn usage(&self) -> impl Iterator<Item = (&str, Usage)> {
+        self.allocator.usage()
+    }
+
+    /// Whether a configuration is in force.
+    pub(crate) fn has_configuration(&self) -> bool {
+        self.allocator.pools().is_some()
+    }
+
+    /// Whether the configuration that was written last is not in force, because something is wrong with it.
+    pub(crate) fn has_stale_configuration(&self) -> bool {
+        self.configuration.is_faulty()
     }
 
     /// Learns of a Service, unless the watch is behind what a write has returned.

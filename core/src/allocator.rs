@@ -26,6 +26,7 @@ use std::net::IpAddr;
 use metallb_api::NamespacedName;
 use metallb_api::v1beta1::IPAddressPoolStatus;
 
+pub use counters::Usage;
 pub use error::{AllocationError, Quoted};
 pub use ledger::Holding;
 pub use search::{Choice, Want};
@@ -159,6 +160,17 @@ impl Allocator {
     pub fn status(&self, pool: &str) -> Option<IPAddressPoolStatus> {
         let pool = self.pools.as_ref()?.get(pool)?;
         Some(counters::status(pool, self.ledger.in_use(&pool.name)))
+    }
+
+    /// How full every pool is.
+    pub fn usage(&self) -> impl Iterator<Item = (&str, Usage)> {
+        let pools = self.pools.iter().flat_map(Pools::iter);
+        pools.map(|pool| {
+            (
+                pool.name.as_str(),
+                Usage::of(pool, self.ledger.in_use(&pool.name)),
+            )
+        })
     }
 }
 

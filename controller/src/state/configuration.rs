@@ -78,6 +78,11 @@ impl Configuration {
         }
     }
 
+    /// Whether something was wrong with it when it was last read.
+    pub(super) fn is_faulty(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
     /// The uid of a pool.
     pub(super) fn uid(&self, pool: &NamespacedName) -> Option<String> {
         self.pools.get(pool)?.metadata.uid.clone()

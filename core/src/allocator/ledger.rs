@@ -52,11 +52,14 @@ impl Holding {
     }
 }
 
-/// Distinct addresses of a pool in use.
+/// What of a pool is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct InUse {
+    /// Distinct addresses.
     pub(super) v4: u64,
     pub(super) v6: u64,
+    /// Services that hold some of them.
+    pub(super) services: u64,
 }
 
 #[derive(Debug, Default)]
@@ -155,12 +158,18 @@ impl Ledger {
                     .insert(*address);
             }
         }
+        if let Some(counts) = self.in_use.get_mut(&holding.pool) {
+            counts.services += 1;
+        }
         self.holdings.insert(service.clone(), holding);
     }
 
     /// Strikes out what `service` holds.
     pub(super) fn release(&mut self, service: &NamespacedName) -> Option<Holding> {
         let holding = self.holdings.remove(service)?;
+        if let Some(counts) = self.in_use.get_mut(&holding.pool) {
+            counts.services -= 1;
+        }
         for address in &holding.addresses {
             let Some(holders) = self.holders.get_mut(address) else {
                 continue;
