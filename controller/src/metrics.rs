@@ -75,10 +75,11 @@ impl ControllerMetrics {
 
     /// Shows how things stand.
     pub(crate) fn observe_state(&mut self, state: &State) {
+        let loaded = state.allocator().pools().is_some();
         self.metrics
             .kubernetes
-            .observe_configuration(state.has_configuration(), state.has_stale_configuration());
-        let usage = state.usage();
+            .observe_configuration(loaded, state.is_stale());
+        let usage = state.allocator().usage();
         self.pools.set(
             usage
                 .map(|(pool, usage)| (pool.to_owned(), figures(usage)))

@@ -15,7 +15,7 @@ use std::time::Duration;
 use metallb_api::names::condition;
 use metallb_api::v1beta1::IPAddressPool;
 use metallb_api::{Change, NamespacedName};
-use metallb_core::allocator::{Allocator, Usage};
+use metallb_core::allocator::Allocator;
 use metallb_core::facts::ServiceFacts;
 use metallb_core::service::{self, EventKind, Outcome, ServiceEvent};
 
@@ -248,18 +248,13 @@ impl State {
         self.configuration.outdated_statuses(&self.allocator)
     }
 
-    /// How full every pool is.
-    pub(crate) fn usage(&self) -> impl Iterator<Item = (&str, Usage)> {
-        self.allocator.usage()
-    }
-
-    /// Whether a configuration is in force.
-    pub(crate) fn has_configuration(&self) -> bool {
-        self.allocator.pools().is_some()
+    /// What is given to whom, and the pools in force.
+    pub(crate) fn allocator(&self) -> &Allocator {
+        &self.allocator
     }
 
     /// Whether the configuration that was written last is not in force, because something is wrong with it.
-    pub(crate) fn has_stale_configuration(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.configuration.is_faulty()
     }
 

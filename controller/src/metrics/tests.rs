@@ -117,7 +117,9 @@ fn the_types_and_explanations_are_those_that_dashboards_know() {
     let metrics = Metrics::new("v0.1.0").unwrap();
     let mut ours = ControllerMetrics::new(metrics.clone()).unwrap();
     let mut state = State::new(None);
-    inputs().into_iter().for_each(|input| state.observe(input));
+    for input in inputs() {
+        state.observe(input);
+    }
     state.decide();
     ours.observe_state(&state);
     let text = String::from_utf8(metrics.text()).unwrap();
@@ -159,7 +161,9 @@ fn a_configuration_that_is_not_in_force_is_stale() {
     let metrics = Metrics::new("v0.1.0").unwrap();
     let mut ours = ControllerMetrics::new(metrics.clone()).unwrap();
     let mut state = State::new(None);
-    inputs().into_iter().for_each(|input| state.observe(input));
+    for input in inputs() {
+        state.observe(input);
+    }
     state.decide();
     let wrong = IPAddressPoolSpec {
         addresses: vec!["192.0.2".into()],

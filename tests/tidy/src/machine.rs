@@ -21,8 +21,9 @@ const DIRECTORIES: [&str; 9] = [
     "/tmp/",
 ];
 
-/// The user of examples, who has no machine.
-const EXAMPLES: [&str; 2] = ["/home/me/", "/home/me\""];
+/// The user of examples, who has no machine, and the directory in which webhook servers find their certificate in
+/// every container.
+const EXAMPLES: [&str; 3] = ["/home/me/", "/home/me\"", "/tmp/k8s-webhook-server/"];
 
 /// The only place Rust packages come from. A lock file written behind a mirror names the mirror.
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
