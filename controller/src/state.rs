@@ -64,7 +64,7 @@ pub(crate) struct State {
     /// Services that came with a list and were not known before: their statuses are believed with the next decision.
     unadopted: BTreeSet<NamespacedName>,
     dirty: BTreeSet<NamespacedName>,
-    /// Services that lack an address: tried again when one is released.
+    /// Services that lack an address that may be released: tried again when one is.
     waiting: BTreeSet<NamespacedName>,
     /// An address was released since they were last tried.
     freed: bool,
@@ -374,11 +374,11 @@ impl State {
             write,
             events,
             freed,
-            waiting,
+            lack,
         } = outcome;
         let key = &facts.key;
         self.freed |= freed;
-        if waiting {
+        if lack.is_some_and(|lack| lack.ends_with_a_release()) {
             self.waiting.insert(key.clone());
         } else {
             self.waiting.remove(key);

@@ -15,6 +15,7 @@ mod counters;
 mod error;
 mod ledger;
 mod lingering;
+mod reason;
 mod search;
 mod sharing;
 
@@ -29,6 +30,7 @@ use metallb_api::v1beta1::IPAddressPoolStatus;
 pub use counters::Usage;
 pub use error::{AllocationError, Quoted};
 pub use ledger::Holding;
+pub use reason::{Reason, Request};
 pub use search::{Choice, Want};
 pub use sharing::Clash;
 
@@ -116,6 +118,14 @@ impl Allocator {
     ) -> Result<Vec<IpAddr>, AllocationError> {
         let pools = self.pools.as_ref().ok_or(AllocationError::NoneFree)?;
         search::choose(pools, &self.ledger, service, want, choice)
+    }
+
+    /// The pools that come into question for what `service` requests, in the order in which they are tried, and why each
+    /// of them gives nothing; a pool that lacks both families twice.
+    pub fn reasons(&self, service: &ServiceFacts, request: Request<'_>) -> Vec<(String, Reason)> {
+        self.pools.as_ref().map_or_else(Vec::new, |pools| {
+            reason::reasons(pools, &self.ledger, service, request)
+        })
     }
 
     /// Takes back what the Service holds. Tells whether that was anything.

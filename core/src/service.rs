@@ -7,6 +7,7 @@
 
 mod event;
 mod footprint;
+mod lack;
 mod pass;
 mod request;
 
@@ -16,6 +17,7 @@ mod tests;
 use std::net::IpAddr;
 
 pub use event::{EventKind, ServiceEvent};
+pub use lack::Lack;
 
 use crate::allocator::Allocator;
 use crate::facts::ServiceFacts;
@@ -35,8 +37,9 @@ pub struct Outcome {
     /// Others can have an address that they could not have because of this Service: those who wait should be tried
     /// again. An address given up is to be had when the status does not list it any more, and not before.
     pub freed: bool,
-    /// The Service lacks an address: try it again when one is released or the pools change.
-    pub waiting: bool,
+    /// Why the Service has no address, or only one of two that it prefers. It is tried again when the pools change, and if
+    /// [`Lack::ends_with_a_release`], when an address is released.
+    pub lack: Option<Lack>,
 }
 
 /// Decides about `service` and records the decision in `allocator`. Deciding again changes nothing.

@@ -69,24 +69,26 @@ pub(super) fn choose(
     let search = Search { ledger, service };
     match choice {
         Choice::Named(pool) => search.of_named(pool, want),
-        Choice::Automatic => {
-            let automatic = |pool: &&Pool| pool.auto_assign && pool.serves(service);
-            let (mut reserved, generic): (Vec<_>, Vec<_>) = pools
-                .iter()
-                .filter(automatic)
-                .partition(|pool| pool.reservation.is_some());
-            reserved.sort_by_key(|pool| pool.rank()); // stable: of equal rank in the order of names
-            search
-                .among(&reserved, want)
-                .or_else(|| search.among(&generic, want))
-                .ok_or(AllocationError::NoneFree)
-        }
+        Choice::Automatic => automatic(pools, service)
+            .iter()
+            .find_map(|pools| search.among(pools, want))
+            .ok_or(AllocationError::NoneFree),
     }
 }
 
-struct Search<'a> {
-    ledger: &'a Ledger,
-    service: &'a ServiceFacts,
+/// The pools that are tried for a Service that asks for none: those set aside for it, then those for everybody.
+pub(super) fn automatic<'a>(pools: &'a Pools, service: &ServiceFacts) -> [Vec<&'a Pool>; 2] {
+    let (mut reserved, generic): (Vec<_>, Vec<_>) = pools
+        .iter()
+        .filter(|pool| pool.auto_assign && pool.serves(service))
+        .partition(|pool| pool.reservation.is_some());
+    reserved.sort_by_key(|pool| pool.rank()); // stable: of equal rank in the order of names
+    [reserved, generic]
+}
+
+pub(super) struct Search<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) service: &'a ServiceFacts,
 }
 
 impl Search<'_> {
@@ -130,7 +132,8 @@ impl Search<'_> {
         }
     }
 
-    fn first_usable(&self, pool: &Pool, family: IpFamily) -> Option<IpAddr> {
+    /// The first address of `family` that the pool has for the Service.
+    pub(super) fn first_usable(&self, pool: &Pool, family: IpFamily) -> Option<IpAddr> {
         let of_family = pool.ranges().iter().filter(|range| range.family() == family);
         of_family.into_iter().find_map(|range| {
             let free = self.first_free(range, pool.avoid_buggy_ips);

@@ -6,12 +6,11 @@ use metallb_api::names::event;
 
 use super::event::ServiceEvent;
 use super::footprint::Footprint;
+use super::lack::Lack;
 use super::{Outcome, request};
-use crate::allocator::{AllocationError, Allocator, Choice, Holding, Quoted, Want};
+use crate::allocator::{AllocationError, Allocator, Choice, Holding, Quoted, Request, Want};
+use crate::config::Pool;
 use crate::facts::{FamilyPolicy, IpFamily, ServiceFacts};
-
-/// The Service has no address, or lacks one; what it is told about that is among the events.
-struct Lacking;
 
 /// What came of taking over a status.
 #[derive(Debug, Default)]
@@ -67,7 +66,7 @@ impl<'a> Pass<'a> {
     }
 
     pub(super) fn run(mut self) -> Outcome {
-        let waiting = self.settle().is_err();
+        let lack = self.settle().err();
         let service = self.service;
         // A crash must not leave an address in two statuses: others have it when this one does not list it any more.
         self.allocator.linger(&service.key, &service.ingress);
@@ -94,11 +93,11 @@ impl<'a> Pass<'a> {
             write,
             events: self.events,
             freed,
-            waiting,
+            lack,
         }
     }
 
-    fn settle(&mut self) -> Result<(), Lacking> {
+    fn settle(&mut self) -> Result<(), Lack> {
         let service = self.service;
         if !service.load_balancer {
             self.release();
@@ -107,7 +106,7 @@ impl<'a> Pass<'a> {
         if self.held().is_some_and(|holding| holding.uid() != service.uid) {
             self.release();
         }
-        let want = self.want().inspect_err(|Lacking| {
+        let want = self.want().inspect_err(|_| {
             self.allocator.release(&service.key);
         })?;
         let present = self.struck.as_ref().or(self.held());
@@ -128,27 +127,26 @@ impl<'a> Pass<'a> {
     }
 
     /// The families it needs addresses of.
-    fn want(&mut self) -> Result<Want, Lacking> {
+    fn want(&mut self) -> Result<Want, Lack> {
         let (service, key) = (self.service, self.service.key.to_string());
         let cluster_ips: Vec<String> = service.cluster_ips.iter().map(ToString::to_string).collect();
         if cluster_ips.is_empty() {
             // The API server gives every LoadBalancer Service a cluster address before anybody sees it.
-            return Err(Lacking);
+            let sentence = "the Service has no cluster address".to_owned();
+            return Err(Lack::of_request(event::NO_CLUSTER_IPS_FAMILY, sentence));
         }
         if service.family_policy == FamilyPolicy::RequireDualStack && cluster_ips.len() < 2 {
             let listed = cluster_ips.join(" ");
             let reason = event::NOT_ENOUGH_CLUSTER_IPS;
-            self.warn(
+            return Err(self.refuse(
                 reason,
                 format!("Service requires dual stack but {reason} [{listed}]"),
-            );
-            return Err(Lacking);
+            ));
         }
         request::want(service).map_err(|error| {
             let listed = Quoted(&service.cluster_ips);
             let message = format!("Failed to retrieve ClusterIPs IPFamily for {key:?} {listed}: {error}");
-            self.warn(event::NO_CLUSTER_IPS_FAMILY, message);
-            Lacking
+            self.refuse(event::NO_CLUSTER_IPS_FAMILY, message)
         })
     }
 
@@ -208,7 +206,7 @@ impl<'a> Pass<'a> {
         let Some(name) = self.service.requested_pool() else {
             return;
         };
-        if self.requested_pool_exists() {
+        if self.named_pool().is_some() {
             if self.held().is_some_and(|holding| holding.pool() != name) {
                 self.release();
             }
@@ -222,17 +220,14 @@ impl<'a> Pass<'a> {
     }
 
     /// Gives up addresses other than those asked for, and returns the latter; none if any will do.
-    fn honour_addresses(&mut self, want: Want) -> Result<Vec<IpAddr>, Lacking> {
+    fn honour_addresses(&mut self, want: Want) -> Result<Vec<IpAddr>, Lack> {
         let wanted = request::addresses(self.service).map_err(|error| {
-            self.warn(
-                event::LOAD_BALANCER_FAILED,
-                format!("invalid requested loadbalancer IPs: {error}"),
-            );
             // What it has stays until the request is corrected, unless that is less than it may have.
             if want == Want::Both && self.held().is_some_and(|holding| holding.addresses().len() < 2) {
                 self.release();
             }
-            Lacking
+            let message = format!("invalid requested loadbalancer IPs: {error}");
+            self.refuse(event::LOAD_BALANCER_FAILED, message)
         })?;
         let same = |held: &[IpAddr]| held.len() == wanted.len() && held.iter().all(|ip| wanted.contains(ip));
         if !wanted.is_empty() && self.held().is_some_and(|holding| !same(holding.addresses())) {
@@ -243,7 +238,7 @@ impl<'a> Pass<'a> {
 
     /// Adds the second family, from the same pool, to a single address where both are wanted. A Service that asks for
     /// that one address keeps it alone, unless it requires two.
-    fn complete(&mut self, want: Want, wanted: &[IpAddr]) -> Result<(), Lacking> {
+    fn complete(&mut self, want: Want, wanted: &[IpAddr]) -> Result<(), Lack> {
         let Some(holding) = self.held() else { return Ok(()) };
         let &[held] = holding.addresses() else {
             return Ok(());
@@ -264,10 +259,19 @@ impl<'a> Pass<'a> {
                 Ok(())
             }
             (Err(error), Want::Prefer(_)) => {
-                let message = format!("cannot assign additional IP in PreferDualStack: {error}");
+                let request = Request {
+                    want: Want::One(IpFamily::from(held).other()),
+                    pool: Some(&pool),
+                    addresses: &[],
+                };
+                let lack = self.lack(event::ADDITIONAL_ASSIGN_FAILED, &error, request);
+                let message = format!(
+                    "cannot assign additional IP in PreferDualStack: {}",
+                    lack.sentence
+                );
                 self.events
                     .push(ServiceEvent::normal(event::ADDITIONAL_ASSIGN_FAILED, message));
-                Err(Lacking)
+                Err(lack)
             }
             // One address alone is not allowed: both have to come from another pool.
             (Err(_), Want::Both | Want::One(_)) => {
@@ -292,7 +296,7 @@ impl<'a> Pass<'a> {
         Ok(added)
     }
 
-    fn allocate(&mut self, want: Want, wanted: &[IpAddr]) -> Result<(), Lacking> {
+    fn allocate(&mut self, want: Want, wanted: &[IpAddr]) -> Result<(), Lack> {
         match self.try_allocate(want, wanted) {
             Ok(given) => {
                 let message = format!("Assigned IP {}", Quoted(&given));
@@ -301,21 +305,26 @@ impl<'a> Pass<'a> {
                 Ok(())
             }
             Err(error) => {
+                let named = self.named_pool().map(|pool| pool.name.clone());
+                let request = Request {
+                    want,
+                    pool: named.as_deref(),
+                    addresses: wanted,
+                };
+                let lack = self.lack(event::ALLOCATION_FAILED, &error, request);
                 let key = self.service.key.to_string();
                 self.warn(
                     event::ALLOCATION_FAILED,
-                    format!("Failed to allocate IP for {key:?}: {error}"),
+                    format!("Failed to allocate IP for {key:?}: {}", lack.sentence),
                 );
-                Err(Lacking)
+                Err(lack)
             }
         }
     }
 
     fn try_allocate(&mut self, want: Want, wanted: &[IpAddr]) -> Result<Vec<IpAddr>, AllocationError> {
         let service = self.service;
-        let named = service
-            .requested_pool()
-            .and_then(|name| self.allocator.pools()?.get(name));
+        let named = self.named_pool();
         let chosen = if wanted.is_empty() {
             let choice = named.map_or(Choice::Automatic, Choice::Named);
             self.allocator.choose(service, want, choice)?
@@ -338,11 +347,19 @@ impl<'a> Pass<'a> {
         Ok(chosen)
     }
 
-    fn requested_pool_exists(&self) -> bool {
-        let pools = self.allocator.pools();
-        self.service
-            .requested_pool()
-            .is_some_and(|name| pools.is_some_and(|pools| pools.get(name).is_some()))
+    /// The pool asked for, if there is such a pool.
+    fn named_pool(&self) -> Option<&Pool> {
+        self.allocator.pools()?.get(self.service.requested_pool()?)
+    }
+
+    fn lack(&self, reason: &'static str, error: &AllocationError, request: Request<'_>) -> Lack {
+        Lack::of_pools(reason, error, self.allocator.reasons(self.service, request))
+    }
+
+    /// What is asked for makes no sense; says so.
+    fn refuse(&mut self, reason: &'static str, message: String) -> Lack {
+        self.warn(reason, message.clone());
+        Lack::of_request(reason, message)
     }
 
     fn held(&self) -> Option<&Holding> {

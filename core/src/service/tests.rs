@@ -1,6 +1,8 @@
 //! The rules one by one: what a Service gets and is told, with MetalLB's texts.
 
 mod changes;
+mod dual_stack;
+mod lacks;
 mod properties;
 mod requests;
 
@@ -10,6 +12,7 @@ use metallb_api::v1beta1::IPAddressPool;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::allocator::Reason;
 use crate::config::Pools;
 use crate::facts::examples::service;
 use crate::facts::{FamilyPolicy, IpFamily, Protocol};
@@ -77,7 +80,7 @@ fn check(allocator: &mut Allocator, service: &ServiceFacts, expected: &[&str], e
     let (written, outcome) = settle(allocator, service);
     assert_eq!(outcome.ingress, ips(expected), "{}", service.key);
     assert_eq!(told(&outcome), [event]);
-    assert_eq!(outcome.waiting, expected.is_empty());
+    assert_eq!(outcome.lack.is_some(), expected.is_empty());
     written
 }
 
@@ -139,7 +142,8 @@ fn a_pool_asked_for_by_name_serves_even_if_it_does_not_assign_by_itself() {
         &mut allocator,
         &service("late").asking_for_pool("gold"),
         &[],
-        "Warning AllocationFailed Failed to allocate IP for \"default/late\": no available IPs in pool gold",
+        "Warning AllocationFailed Failed to allocate IP for \"default/late\": no available IPs in pool gold: pool gold has \
+         no free IPv4 address: 4 of 4 in use",
     );
 }
 
@@ -294,44 +298,4 @@ fn a_sole_holder_may_change_its_terms_and_others_are_tried_again() {
     let (_, outcome) = settle(&mut allocator, &written.sharing("other"));
     assert_eq!(outcome.ingress, ips(&["198.51.100.0"]));
     assert!(outcome.freed && !outcome.write, "{outcome:?}");
-}
-
-#[test]
-fn dual_stack_services_get_what_their_policy_says() {
-    let v6_first = [IpFamily::V6, IpFamily::V4];
-    let cases = |policy| {
-        let mut one_each = usual();
-        let mut both = dual();
-        let single = settle(&mut one_each, &service("svc").with_families(&BOTH, policy))
-            .1
-            .ingress;
-        let six_first = settle(&mut one_each, &service("six").with_families(&v6_first, policy))
-            .1
-            .ingress;
-        let pair = settle(&mut both, &service("svc").with_families(&v6_first, policy))
-            .1
-            .ingress;
-        [single, six_first, pair]
-    };
-    let pair = ips(&["192.0.2.0", "2001:db8::"]);
-    assert_eq!(
-        cases(FamilyPolicy::RequireDualStack),
-        [ips(&[]), ips(&[]), pair.clone()]
-    );
-    assert_eq!(
-        cases(FamilyPolicy::PreferDualStack),
-        [ips(&["198.51.100.0"]), ips(&["2001:db8::"]), pair]
-    );
-}
-
-#[test]
-fn prefer_dual_stack_on_a_single_stack_cluster_is_single_stack() {
-    let mut allocator = dual();
-    let prefer = service("web").with_families(&[IpFamily::V4], FamilyPolicy::PreferDualStack);
-    check(
-        &mut allocator,
-        &prefer,
-        &["192.0.2.0"],
-        "Normal IPAllocated Assigned IP [\"192.0.2.0\"]",
-    );
 }

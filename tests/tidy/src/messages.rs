@@ -10,7 +10,11 @@ const CHECK: &str = "messages";
 /// The page that explains them.
 pub const EXPLAINED: &str = "docs/troubleshooting.md";
 /// Where the texts are that follow a reason.
-pub const ERRORS: [&str; 2] = ["core/src/allocator/error.rs", "core/src/allocator/sharing.rs"];
+pub const ERRORS: [&str; 3] = [
+    "core/src/allocator/error.rs",
+    "core/src/allocator/reason.rs",
+    "core/src/allocator/sharing.rs",
+];
 /// The module of the reasons.
 const REASONS: &str = "event";
 /// In that module too, and no reasons: who says it.

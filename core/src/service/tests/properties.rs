@@ -1,5 +1,7 @@
 //! Random histories of Services and pools, against the rules stated naively.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -137,9 +139,11 @@ impl Shape {
 }
 
 /// The cluster as the API server has it, and a controller that lives through its changes.
+#[derive(Default)]
 struct Cluster {
     allocator: Allocator,
     services: BTreeMap<String, ServiceFacts>,
+    waiting: BTreeSet<String>,
 }
 
 impl Cluster {
@@ -158,7 +162,8 @@ impl Cluster {
             Step::Delete(index) => {
                 if let Some(service) = self.services.remove(NAMES[*index]) {
                     self.allocator.forget(&service.key);
-                    self.converge(self.services.keys().cloned().collect());
+                    self.waiting.remove(NAMES[*index]);
+                    self.converge(self.waiting.iter().cloned().collect());
                 }
             }
             Step::Configure(index) => {
@@ -182,11 +187,15 @@ impl Cluster {
                 let outcome = converge(&mut self.allocator, service);
                 let decided = service.clone().holding(outcome.pool.as_deref(), &outcome.ingress);
                 writes.remove(&name);
+                self.waiting.remove(&name);
+                if outcome.lack.is_some_and(|lack| lack.ends_with_a_release()) {
+                    self.waiting.insert(name.clone());
+                }
                 if outcome.write {
                     writes.insert(name, decided);
                 }
                 if outcome.freed {
-                    dirty = self.services.keys().cloned().collect();
+                    dirty.extend(self.waiting.iter().cloned());
                 }
             }
             let Some((name, written)) = writes.pop_first() else {
@@ -366,7 +375,7 @@ proptest! {
 
     #[test]
     fn no_history_breaks_a_rule_and_a_restart_changes_nothing(steps in steps()) {
-        let mut cluster = Cluster { allocator: Allocator::new(), services: BTreeMap::new() };
+        let mut cluster = Cluster::default();
         cluster.step(&Step::Configure(0));
         for step in &steps {
             cluster.step(step);

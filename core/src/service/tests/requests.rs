@@ -43,7 +43,10 @@ fn what_is_not_to_be_had_is_named() {
         ),
         (
             dual(svc().asking_for_ips("192.0.2.2,2001:db8::1")),
-            failed("[\"192.0.2.2\" \"2001:db8::1\"] is not allowed in config"),
+            failed(
+                "[\"192.0.2.2\" \"2001:db8::1\"] is not allowed in config: pool gold does not have 2001:db8::1; pool six \
+                 does not have 192.0.2.2",
+            ),
         ),
         (
             svc().asking_for_ips("198.51.100.1").asking_for_pool("gold"),
@@ -53,13 +56,19 @@ fn what_is_not_to_be_had_is_named() {
         ),
         (
             dual(svc().asking_for_pool("gold")),
-            failed("no available IPs in pool gold for dual IPFamily"),
+            failed("no available IPs in pool gold for dual IPFamily: pool gold has no IPv6 address"),
         ),
         (
             svc().asking_for_pool("six"),
-            failed("no available IPs in pool six for ipv4 IPFamily"),
+            failed("no available IPs in pool six for ipv4 IPFamily: pool six has no IPv4 address"),
         ),
-        (dual(svc()), failed("no available IPs")),
+        (
+            dual(svc()),
+            failed(
+                "no available IPs: pool main has no IPv6 address; pool six has no IPv4 address; pool gold is only for \
+                 Services that ask for it",
+            ),
+        ),
     ]);
 }
 

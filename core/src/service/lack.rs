@@ -1,0 +1,107 @@
+//! Why a Service has no address, or not all that it prefers. Owns how the reasons become a sentence; which they are is
+//! the allocator's.
+
+use std::fmt::Write;
+
+use crate::allocator::{AllocationError, Reason};
+
+/// How many pools a sentence names for one reason, and how many reasons it gives. Events end after 1,024 bytes, and
+/// nobody reads more; [`Lack::pools`] has them all.
+const NAMED: usize = 4;
+
+/// What stands between a Service and its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// One word for machines: the reason of the Event about it.
+    pub reason: &'static str,
+    /// One sentence for people: what is the matter, and each pool's reason.
+    pub sentence: String,
+    /// The pools that came into question, in the order in which they were tried, and why each of them gives nothing;
+    /// empty if the request itself is at fault, or there is no such pool.
+    pub pools: Vec<(String, Reason)>,
+}
+
+impl Lack {
+    /// The request itself is at fault.
+    pub(super) fn of_request(reason: &'static str, sentence: String) -> Self {
+        Self {
+            reason,
+            sentence,
+            pools: Vec::new(),
+        }
+    }
+
+    /// No pool gave anything.
+    pub(super) fn of_pools(
+        reason: &'static str,
+        error: &AllocationError,
+        pools: Vec<(String, Reason)>,
+    ) -> Self {
+        let mut sentence = error.to_string();
+        let details = match error {
+            AllocationError::NoneFree if pools.is_empty() => "there is no IPAddressPool".to_owned(),
+            AllocationError::NoneFree
+            | AllocationError::NoneFreeInPool(_)
+            | AllocationError::NoneOfFamily { .. }
+            | AllocationError::NotInPools(_) => details(&pools),
+            // These say it themselves.
+            AllocationError::NotServed(_)
+            | AllocationError::TooMany(_)
+            | AllocationError::SameFamily(..)
+            | AllocationError::Clash(_)
+            | AllocationError::FamilyMismatch(_)
+            | AllocationError::PoolMismatch { .. } => String::new(),
+        };
+        if !details.is_empty() {
+            sentence += ": ";
+            sentence += &details;
+        }
+        Self {
+            reason,
+            sentence,
+            pools,
+        }
+    }
+
+    /// Whether it may end when some other Service gives up an address. If not, it ends when the Service or the pools
+    /// change.
+    pub fn ends_with_a_release(&self) -> bool {
+        self.pools.iter().any(|(_, reason)| reason.ends_with_a_release())
+    }
+}
+
+/// `pool a has no free IPv4 address: 4 of 4 in use; each of the pools b, c is set aside for other Services`.
+fn details(pools: &[(String, Reason)]) -> String {
+    let mut groups: Vec<(&Reason, Vec<&str>)> = Vec::new();
+    for (pool, reason) in pools {
+        match groups.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(pool),
+            None => groups.push((reason, vec![pool])),
+        }
+    }
+    let clauses: Vec<String> = groups.iter().take(NAMED).map(clause).collect();
+    let mut text = clauses.join("; ");
+    let rest = groups
+        .iter()
+        .skip(NAMED)
+        .map(|(_, names)| names.len())
+        .sum::<usize>();
+    if rest > 0 {
+        let _ = write!(text, "; {rest} more give none either"); // writing to a String cannot fail
+    }
+    text
+}
+
+fn clause((reason, pools): &(&Reason, Vec<&str>)) -> String {
+    match pools.as_slice() {
+        [pool] => format!("pool {pool} {reason}"),
+        pools => {
+            let named = pools.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+            let more = match pools.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("each of the pools {named}{more} {reason}")
+        }
+    }
+}
