@@ -215,7 +215,7 @@ impl State {
         }
         self.adopt();
         loop {
-            while let Some(key) = self.dirty.pop_first() {
+            for key in self.next_round() {
                 // What is on its way into a status stays with its Service until it is known whether it got there.
                 if self.writes.postpones(&key) {
                     continue;
@@ -231,6 +231,17 @@ impl State {
             }
             self.dirty.extend(self.waiting.iter().cloned());
         }
+    }
+
+    /// The Services to decide about, in the order of their claims.
+    fn next_round(&mut self) -> Vec<NamespacedName> {
+        let turn = |key| Some((service::turn(self.services.get(&key)?), key));
+        let mut round: Vec<_> = std::mem::take(&mut self.dirty)
+            .into_iter()
+            .filter_map(turn)
+            .collect();
+        round.sort();
+        round.into_iter().map(|(_, key)| key).collect()
     }
 
     /// The next write, if one may start: at most one is under way for each Service.

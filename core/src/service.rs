@@ -10,6 +10,7 @@ mod footprint;
 mod lack;
 mod pass;
 mod request;
+mod turn;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::net::IpAddr;
 
 pub use event::{EventKind, ServiceEvent};
 pub use lack::Lack;
+pub use turn::{Turn, turn};
 
 use crate::allocator::Allocator;
 use crate::facts::ServiceFacts;

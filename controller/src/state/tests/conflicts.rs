@@ -112,6 +112,21 @@ fn an_address_written_by_hand_is_given_to_nobody_until_it_is_put_right() {
 }
 
 #[test]
+fn of_those_decided_together_the_better_claim_comes_first_and_then_the_older_service() {
+    let aged = |name: &str, created_s| ServiceFacts {
+        created_s,
+        ..service(name, 1, &[])
+    };
+    let certain = asking(aged("z", 9), V4);
+    let mut state = started("192.0.2.0/31", vec![aged("a", 3), aged("b", 2), certain]);
+    assert_eq!(writes(&mut state), ["z=192.0.2.0", "b=192.0.2.1"]);
+    finish(&mut state, "b", with(service("b", 2, &["192.0.2.1"])));
+    apply(&mut state, aged("c", 1));
+    delete(&mut state, "b");
+    assert_eq!(writes(&mut state), ["c=192.0.2.1"]);
+}
+
+#[test]
 fn at_the_start_nobody_gets_an_address_that_a_status_still_lists() {
     let leaving = asking(service("z", 1, &[V4]), "192.0.2.77");
     let mut state = started("192.0.2.0/32", vec![leaving, service("a", 1, &[])]);
