@@ -331,7 +331,8 @@ impl<'a> Pass<'a> {
         } else {
             let matches = match want {
                 Want::One(family) => wanted.iter().all(|ip| IpFamily::from(*ip) == family),
-                Want::Both | Want::Prefer(_) => wanted.len() == 2,
+                Want::Both => wanted.len() == 2,
+                Want::Prefer(_) => true,
             };
             if !matches {
                 return Err(AllocationError::FamilyMismatch(wanted.to_vec()));

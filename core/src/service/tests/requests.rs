@@ -106,3 +106,18 @@ fn what_makes_no_sense_is_quoted() {
         ),
     ]);
 }
+
+#[test]
+fn one_address_is_enough_for_a_service_that_prefers_two_and_asks_for_one() {
+    let mut allocator = usual();
+    let prefer = |name: &str| service(name).with_families(&BOTH, FamilyPolicy::PreferDualStack);
+    let mut by_field = prefer("field");
+    by_field.load_balancer_ip = Some("192.0.2.1".into());
+    for (service, ip) in [
+        (by_field, "192.0.2.1"),
+        (prefer("six").asking_for_ips("2001:db8::3"), "2001:db8::3"),
+    ] {
+        let (_, outcome) = settle(&mut allocator, &service);
+        assert_eq!((outcome.ingress, outcome.lack), (ips(&[ip]), None));
+    }
+}
