@@ -10,7 +10,6 @@ use metallb_api::v1beta1::IPAddressPool;
 use metallb_core::service::EventKind as Kind;
 use metallb_runtime::admin::{self, Health};
 use metallb_runtime::events::{EventKind, Note, Recorder};
-use metallb_runtime::http::Routes;
 use metallb_runtime::metrics::Metrics;
 use metallb_runtime::tasks::Tasks;
 use metallb_runtime::{args::own_namespace, client, shutdown};
@@ -18,11 +17,11 @@ use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::watch::{self as latest, Sender as Latest};
 use tokio::time::{Instant, sleep_until};
 
-use crate::args::Args;
+use crate::args::{Args, WebhookMode};
 use crate::metrics::ControllerMetrics;
 use crate::pool_status::{self, PoolStatuses};
 use crate::state::{Input, State, Subject, Tell};
-use crate::{serving, watch, write};
+use crate::{serving, watch, webhook, write};
 
 /// Changes that wait for the owner task. A full queue holds the watches back, and with them nothing else: enough for
 /// one page of a list, so that reading the next page and deciding about this one overlap.
@@ -54,8 +53,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         admin::serve(admin::every_address(args.health_probe_port), health.clone()),
     );
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
-    let webhooks = (namespace.as_str(), Routes::new());
+    let webhooks = (namespace.as_str(), webhook::routes(&client, &namespace));
     serving::start(&mut tasks, &client, &args, &metrics, webhooks)?;
+    if args.webhooks.mode == WebhookMode::OnlyWebhook {
+        health.set_ready();
+        return tasks.run(shutdown).await;
+    }
     let recorder = Recorder::new(
         client.clone(),
         event::CONTROLLER,

@@ -133,10 +133,6 @@ impl Args {
         [
             ("--ml-secret-name", given(ml_secret_name)),
             ("--pprof-bind-address", given(pprof_bind_address)),
-            (
-                "--webhook-mode=onlywebhook",
-                self.webhooks.mode == WebhookMode::OnlyWebhook,
-            ),
             ("--webhook-http2", *webhook_http2 == Some(true)),
             (env::BGP_TYPE, given(bgp_type)),
         ]

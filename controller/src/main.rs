@@ -8,6 +8,7 @@ mod pool_status;
 mod serving;
 mod state;
 mod watch;
+mod webhook;
 mod write;
 
 use std::process::ExitCode;

@@ -1,0 +1,126 @@
+//! The objects there are, for a question about one more.
+//!
+//! They are listed anew for each question, from etcd and not from any cache: what `kubectl apply` created a millisecond
+//! ago must count when it asks about the next document of the same file, and a replica that has just started, or whose
+//! watch is behind, has to give the same answer as the others. It costs one list of some ten objects for each change that
+//! an administrator makes. Of two contradictory objects that are created at the very same moment both are accepted, as no
+//! webhook can know of a question that another replica is answering: then the configuration's fault shows on the later
+//! one, and the last good configuration stays in force.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::{try_join, try_join_all};
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use metallb_api::v1beta1::{BFDProfile, BGPAdvertisement, Community, IPAddressPool, L2Advertisement};
+use metallb_api::v1beta2::BGPPeer;
+use metallb_core::config::objects::{Kind, Object, Objects};
+use metallb_runtime::log::chain;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+/// How long the lists may take. The API server waits a little longer for us, so that it gets our message and not its own.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The objects there are could not be listed. Nothing is decided; whoever asked may ask again.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to get existing {kind} objects: {reason}")]
+pub(super) struct ListError {
+    kind: &'static str,
+    /// It is part of the text, because all of it goes to somebody at a prompt.
+    reason: String,
+}
+
+/// Lists the objects of `kinds` in `namespace`, and the nodes if they are wanted.
+pub(super) async fn list(
+    client: &Client,
+    namespace: &str,
+    kinds: &[Kind],
+    nodes: bool,
+) -> Result<Objects, ListError> {
+    let of_kinds = try_join_all(kinds.iter().map(|kind| of_kind(client, namespace, *kind)));
+    let (listed, nodes) = try_join(of_kinds, node_labels(client, nodes)).await?;
+    let mut objects = Objects {
+        nodes,
+        ..Objects::default()
+    };
+    for object in listed.into_iter().flatten() {
+        objects.insert(object);
+    }
+    Ok(objects)
+}
+
+async fn of_kind(client: &Client, namespace: &str, kind: Kind) -> Result<Vec<Object>, ListError> {
+    let objects = match kind {
+        Kind::BfdProfile => read::<BFDProfile>(client, namespace, Object::BfdProfile).await,
+        Kind::BgpAdvertisement => read::<BGPAdvertisement>(client, namespace, Object::BgpAdvertisement).await,
+        Kind::BgpPeer => read::<BGPPeer>(client, namespace, Object::BgpPeer).await,
+        Kind::Community => read::<Community>(client, namespace, Object::Community).await,
+        Kind::IpAddressPool => read::<IPAddressPool>(client, namespace, Object::IpAddressPool).await,
+        Kind::L2Advertisement => read::<L2Advertisement>(client, namespace, Object::L2Advertisement).await,
+    };
+    objects.map_err(|reason| ListError {
+        kind: kind.as_str(),
+        reason,
+    })
+}
+
+/// Objects that do not decode are left out: they are not in force either, and must not keep others from being mended.
+async fn read<K>(client: &Client, namespace: &str, wrap: fn(Box<K>) -> Object) -> Result<Vec<Object>, String>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned,
+{
+    let resource = ApiResource::erase::<K>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let parameters = ListParams::default();
+    let listed = in_time(api.list(&parameters)).await?;
+    let parse = |object: DynamicObject| {
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let parsed = object.try_parse::<K>();
+        parsed
+            .inspect_err(
+                |error| tracing::warn!(kind = %resource.kind, name, %error, "left out of the validation"),
+            )
+            .ok()
+    };
+    Ok(listed
+        .items
+        .into_iter()
+        .filter_map(parse)
+        .map(|object| wrap(Box::new(object)))
+        .collect())
+}
+
+async fn node_labels(
+    client: &Client,
+    wanted: bool,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, ListError> {
+    if !wanted {
+        return Ok(BTreeMap::new());
+    }
+    let api: Api<Node> = Api::all(client.clone());
+    // A server may answer this one from its cache: labels of nodes do not come in the same file as the configuration.
+    let parameters = ListParams::default().match_any();
+    let listed = in_time(api.list_metadata(&parameters)).await;
+    let listed = listed.map_err(|reason| ListError { kind: "Node", reason })?;
+    let labels = listed.items.into_iter().map(|node| {
+        (
+            node.metadata.name.unwrap_or_default(),
+            node.metadata.labels.unwrap_or_default(),
+        )
+    });
+    Ok(labels.collect())
+}
+
+async fn in_time<T>(list: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
+    match timeout(PATIENCE, list).await {
+        Ok(listed) => listed.map_err(|error| chain(&error)),
+        Err(_) => Err(format!(
+            "the API server did not answer within {} s; try again",
+            PATIENCE.as_secs()
+        )),
+    }
+}
