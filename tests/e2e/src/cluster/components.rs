@@ -49,7 +49,7 @@ impl Components {
     /// Finds the cluster's set that belongs to this program, or builds it.
     ///
     /// # Errors
-    /// As [`Components::of`].
+    /// If Go is missing, a module cannot be downloaded or a program does not build; nothing half-built is left.
     pub async fn prepare(progress: &Progress) -> Result<Self> {
         Self::of(&CLUSTER, progress).await
     }
