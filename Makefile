@@ -123,7 +123,7 @@ undeploy: ## Remove the MetalLB resource, the operator and the CRDs from the clu
 ##@ Benchmarks
 
 .PHONY: bench
-bench: images ## Ours and upstream side by side, into docs/benchmarks.md; ONLY=row,row prints some; replaces a cluster that runs
+bench: deps images ## Ours and upstream side by side, into docs/benchmarks.md; ONLY=row,row prints some; replaces a cluster that runs
 	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) ONLY='$(ONLY)' scripts/bench
 
 ##@ End-to-end tests

@@ -112,6 +112,11 @@ impl Bench {
         Ok(readings)
     }
 
+    /// Says how far a row has come.
+    pub fn say(&self, what: impl std::fmt::Display) {
+        self.progress.step(format!("    {what}"));
+    }
+
     /// Runs a row in a namespace of its own, with a pool and its announcement, which are gone afterwards.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ pub enum Unit {
     Milliseconds,
     /// Units of 1,000,000 bytes
     Megabytes,
+    /// Hundredths
+    Percent,
     /// A number of things, of which fewer are better
     Count,
 }
@@ -28,7 +30,7 @@ impl Unit {
             Self::Nanoseconds => seconds * 1e9,
             Self::Microseconds => seconds * 1e6,
             Self::Milliseconds => seconds * 1e3,
-            Self::Megabytes | Self::Count => seconds,
+            Self::Megabytes | Self::Percent | Self::Count => seconds,
         }
     }
 
@@ -39,6 +41,7 @@ impl Unit {
             Self::Microseconds => " µs",
             Self::Milliseconds => " ms",
             Self::Megabytes => " MB",
+            Self::Percent => " %",
             Self::Count => "",
         };
         let digits = match self {

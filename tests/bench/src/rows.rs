@@ -13,6 +13,7 @@ use crate::stack::Stack;
 mod allocate;
 mod announce;
 mod arp;
+mod idle;
 mod memory;
 mod one;
 mod restart;
@@ -51,8 +52,9 @@ impl Amount {
 }
 
 /// All of them. Memory comes first, while the processes are as they start; the largest crowd comes last.
-pub static ROWS: [&Row; 7] = [
+pub static ROWS: [&Row; 8] = [
     &memory::ROW,
+    &idle::ROW,
     &announce::ROW,
     &arp::ROW,
     &allocate::ROW,

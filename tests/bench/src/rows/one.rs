@@ -34,6 +34,7 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
         .in_namespace("one", async |namespace| {
             bench.serve_web(namespace).await?;
             let mut crowd = Crowd::of(namespace).await?;
+            bench.say(format!("creating {count} Services"));
             crowd.create(0..count, Purpose::Address).await?;
             crowd.have_addresses(count, CROWD_LIMIT).await?;
             let (mut addresses, mut answers) = (Vec::new(), Vec::new());
@@ -49,6 +50,7 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
                 answers.push(answered - asked);
                 crowd.delete(number).await?;
             }
+            bench.say("deleting them");
             crowd.disperse().await?;
             let addresses = Sample::of(addresses).context("nothing was measured")?;
             let answers = Sample::of(answers).context("nothing was measured")?;

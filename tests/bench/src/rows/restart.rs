@@ -36,12 +36,14 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
     bench
         .in_namespace("restart", async |namespace| {
             let mut crowd = Crowd::of(namespace).await?;
+            bench.say(format!("creating {count} Services"));
             crowd.create(0..count, Purpose::Address).await?;
             crowd.have_addresses(count, LIMIT).await?;
             bench.quiet().await?;
             let before = controller(bench).await?;
             let pod = before.pod.clone();
             let lab = bench.lab();
+            bench.say("killing the controller");
             let killed = Instant::now();
             lab.kill_container(bench.cluster(), METALLB_NAMESPACE, &pod, CONTROLLER)
                 .await?;
@@ -52,6 +54,7 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
             let memory = after.resident_mb()?;
             bench.quiet().await?;
             let changed = crowd.addresses().values().filter(|given| given.changed).count();
+            bench.say("deleting them");
             crowd.disperse().await?;
             Ok(vec![
                 CHANGED.is(f64::from(u32::try_from(changed)?)),
