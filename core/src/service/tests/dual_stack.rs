@@ -78,7 +78,7 @@ fn a_change_of_families_keeps_the_address_that_is_still_useful() {
         &two.with_families(&[IpFamily::V6], FamilyPolicy::SingleStack),
     );
     assert_eq!(outcome.ingress, ips(&["2001:db8::"]));
-    assert!(outcome.freed);
+    assert_eq!(outcome.freed, ips(&["192.0.2.1"]));
     let (_, outcome) = settle(
         &mut allocator,
         &six.with_families(&[IpFamily::V4], FamilyPolicy::SingleStack),
