@@ -2,6 +2,7 @@
 
 mod changes;
 mod dual_stack;
+mod edits;
 mod lacks;
 mod properties;
 mod requests;
