@@ -3,6 +3,9 @@
 //! Owns spelling only: when an event is sent or an annotation is honoured is decided elsewhere. What MetalLB
 //! already calls something keeps that name, because dashboards, scripts and `kubectl wait` lines depend on it.
 
+pub mod legacy;
+pub mod webhook;
+
 /// API group of all kinds.
 pub const GROUP: &str = "metallb.io";
 /// Version of all kinds but the stored one of BGPPeer.
@@ -243,6 +246,14 @@ pub mod object {
     pub const SERVICE_L2_STATUS_PREFIX: &str = "l2-";
     /// Start of the generated name of a ServiceBGPStatus.
     pub const SERVICE_BGP_STATUS_PREFIX: &str = "bgp-";
+    /// Name of the port of the metrics, in pods and Services.
+    pub const METRICS_PORT: &str = "metricshttps";
+    /// Name of the port of the webhooks in the controller's pods.
+    pub const WEBHOOK_PORT: &str = "webhook-server";
+    /// Service without an address that lists the metrics endpoints of the controller.
+    pub const CONTROLLER_METRICS: &str = "controller-monitor-service";
+    /// Service without an address that lists the metrics endpoints of the speakers.
+    pub const SPEAKER_METRICS: &str = "speaker-monitor-service";
     /// Service of the admission and conversion webhooks.
     pub const WEBHOOK_SERVICE: &str = "metallb-webhook-service";
     /// Secret with the certificate of the webhooks.
@@ -251,72 +262,6 @@ pub mod object {
     pub const WEBHOOK_CONFIGURATION: &str = "metallb-webhook-configuration";
     /// The CustomResourceDefinition of BGPPeer, which a webhook converts.
     pub const BGP_PEER_DEFINITION: &str = "bgppeers.metallb.io";
-}
-
-/// The webhooks of the controller: how they are called, and where they are on its server.
-pub mod webhook {
-    /// A validating webhook.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Validating {
-        /// Its name in the ValidatingWebhookConfiguration.
-        pub name: &'static str,
-        /// Its path on the server.
-        pub path: &'static str,
-    }
-
-    /// BGPPeer, in the stored version.
-    pub const BGP_PEER: Validating = Validating {
-        name: "bgppeersvalidationwebhook.metallb.io",
-        path: "/validate-metallb-io-v1beta2-bgppeer",
-    };
-    /// BFDProfile.
-    pub const BFD_PROFILE: Validating = Validating {
-        name: "bfdprofilevalidationwebhook.metallb.io",
-        path: "/validate-metallb-io-v1beta1-bfdprofile",
-    };
-    /// BGPAdvertisement.
-    pub const BGP_ADVERTISEMENT: Validating = Validating {
-        name: "bgpadvertisementvalidationwebhook.metallb.io",
-        path: "/validate-metallb-io-v1beta1-bgpadvertisement",
-    };
-    /// Community.
-    pub const COMMUNITY: Validating = Validating {
-        name: "communityvalidationwebhook.metallb.io",
-        path: "/validate-metallb-io-v1beta1-community",
-    };
-    /// IPAddressPool.
-    pub const IP_ADDRESS_POOL: Validating = Validating {
-        name: "ipaddresspoolvalidationwebhook.metallb.io",
-        path: "/validate-metallb-io-v1beta1-ipaddresspool",
-    };
-    /// L2Advertisement.
-    pub const L2_ADVERTISEMENT: Validating = Validating {
-        name: "l2advertisementvalidationwebhook.metallb.io",
-        path: "/validate-metallb-io-v1beta1-l2advertisement",
-    };
-    /// The path of the conversion of BGPPeer.
-    pub const CONVERT_PATH: &str = "/convert";
-}
-
-/// The migration from the ConfigMap that held the configuration up to MetalLB 0.12: what it reads, and how it calls
-/// what had no name there.
-pub mod legacy {
-    /// The ConfigMap, in the namespace of MetalLB.
-    pub const CONFIG_MAP: &str = "config";
-    /// The same in distributions that ran MetalLB in [`KUBE_SYSTEM`].
-    pub const KUBE_SYSTEM_CONFIG_MAP: &str = "metallb-config";
-    /// Namespace of [`KUBE_SYSTEM_CONFIG_MAP`]. The resources go elsewhere.
-    pub const KUBE_SYSTEM: &str = "kube-system";
-    /// Key inside the ConfigMap.
-    pub const CONFIG_KEY: &str = "config";
-    /// Start of the name of a BGPPeer; its number follows.
-    pub const PEER_PREFIX: &str = "peer";
-    /// Start of the name of a BGPAdvertisement; its number follows.
-    pub const BGP_ADVERTISEMENT_PREFIX: &str = "bgpadvertisement";
-    /// Start of the name of an L2Advertisement; its number follows.
-    pub const L2_ADVERTISEMENT_PREFIX: &str = "l2advertisement";
-    /// The one Community, with all aliases.
-    pub const COMMUNITY: &str = "communities";
 }
 
 /// Field managers of server-side apply: who owns which field.
@@ -367,6 +312,8 @@ pub mod env {
     pub const SPEAKER_IMAGE: &str = "SPEAKER_IMAGE";
     /// Operator: port of the membership protocol.
     pub const MEMBER_LIST_BIND_PORT: &str = "MEMBER_LIST_BIND_PORT";
+    /// Operator: port of the metrics of controller and speaker.
+    pub const METRICS_PORT: &str = "METRICS_PORT";
     /// Operator: port of the health endpoints of controller and speaker.
     pub const OPERAND_LIVENESS_PORT: &str = "OPERAND_LIVENESS_PORT";
 }

@@ -1,4 +1,4 @@
-//! Every string a user can see is spelt once, in `api/src/names.rs`.
+//! Every string a user can see is spelt once, in `api/src/names.rs` or a module of it.
 //!
 //! Owns: finding second spellings in the product. Never: looks at tests, which are free to state what users type, nor
 //! at the cluster tests, which know the product only from outside.
@@ -10,6 +10,8 @@ use crate::{Finding, Sources};
 const CHECK: &str = "names";
 /// Where the names are.
 pub const NAMES: &str = "api/src/names.rs";
+/// And its modules.
+const PARTS: &str = "api/src/names/";
 /// The crate of the names may build them from parts; the crates of tests are users of the product.
 const EXEMPT: [&str; 2] = ["api/", "tests/"];
 /// Shorter strings mean many things.
@@ -17,7 +19,11 @@ const LEAST_CHARACTERS: usize = 9;
 
 /// String literals of the product that repeat one of the names.
 pub fn check(sources: &Sources, reached: &Reached) -> Vec<Finding> {
-    let names = sources.text(NAMES).map(names_of).unwrap_or_default();
+    let names: Vec<String> = sources
+        .with_extension("rs")
+        .filter(|(path, _)| *path == NAMES || path.starts_with(PARTS))
+        .flat_map(|(_, text)| names_of(text))
+        .collect();
     let mut findings = Vec::new();
     for (path, text) in sources.with_extension("rs") {
         let of_tests = reached.get(path) == Some(&Reach::Test);
@@ -103,6 +109,19 @@ mod tests {
         ] {
             assert!(found_in("x/src/lib.rs", literal), "{literal}");
         }
+    }
+
+    #[test]
+    fn a_module_of_the_names_counts_too() {
+        let files = [
+            (NAMES, ""),
+            ("api/src/names/x.rs", OWN),
+            ("x/src/lib.rs", "const A: &str = \"IPAllocated\";"),
+        ];
+        assert_eq!(
+            places(&check(&Sources::of(&files), &Reached::new())),
+            ["x/src/lib.rs:1"]
+        );
     }
 
     #[test]
