@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use futures::{StreamExt, pin_mut};
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
@@ -112,8 +114,8 @@ async fn ready(client: Client, namespace: String, health: Health) -> anyhow::Res
 /// objects never enters this process, and neither does the content of ours.
 fn watches(client: &Client, namespace: &str) -> Controller<Trigger> {
     let managed = || watch::config().labels(&metallb::managed());
-    // By name, because that is the only Secret that the operator is allowed to see.
-    let memberlist = watch::config().fields(&format!("metadata.name={}", names::object::MEMBERLIST_SECRET));
+    // By name, because the operator is allowed to see no others of these kinds.
+    let named = |name: &str| watch::config().fields(&format!("metadata.name={name}"));
     let all = Controller::new(
         Api::<Trigger>::namespaced(client.clone(), namespace),
         watch::config(),
@@ -126,7 +128,20 @@ fn watches(client: &Client, namespace: &str) -> Controller<Trigger> {
     let all = watch_made::<DaemonSet>(all, client, namespace, managed());
     let all = watch_made::<ConfigMap>(all, client, namespace, managed());
     let all = watch_made::<ServiceAccount>(all, client, namespace, managed());
-    watch_made::<Secret>(all, client, namespace, memberlist)
+    let all = watch_made::<Service>(all, client, namespace, managed());
+    let all = watch_made::<PodDisruptionBudget>(all, client, namespace, managed());
+    let all = watch_made::<Secret>(all, client, namespace, named(names::object::MEMBERLIST_SECRET));
+    let all = watch_made::<Secret>(
+        all,
+        client,
+        namespace,
+        named(names::object::WEBHOOK_CERTIFICATE_SECRET),
+    );
+    // Of the resource itself the library tells only that it is there, not that it went.
+    let api = Api::<Trigger>::namespaced(client.clone(), namespace);
+    let all = watch_for_the_one(all, api, namespace, named(names::object::METALLB));
+    let api = Api::<PartialObjectMeta<ValidatingWebhookConfiguration>>::all(client.clone());
+    watch_for_the_one(all, api, namespace, named(names::object::WEBHOOK_CONFIGURATION))
 }
 
 /// Adds a watch of objects of kind `K`. Whatever happens to one starts a reconciliation of the one MetalLB that is acted
@@ -140,8 +155,21 @@ fn watch_made<K>(
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
 {
-    let metallb = ObjectRef::<Trigger>::new(names::object::METALLB).within(namespace);
     let api = Api::<PartialObjectMeta<K>>::namespaced(client.clone(), namespace);
+    watch_for_the_one(all, api, namespace, config)
+}
+
+/// Adds a watch of whatever `api` and `config` select, on behalf of the one MetalLB.
+fn watch_for_the_one<K>(
+    all: Controller<Trigger>,
+    api: Api<PartialObjectMeta<K>>,
+    namespace: &str,
+    config: watcher::Config,
+) -> Controller<Trigger>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
+{
+    let metallb = ObjectRef::<Trigger>::new(names::object::METALLB).within(namespace);
     all.watches(api, config, move |_| [metallb.clone()])
 }
 
@@ -185,18 +213,26 @@ impl Operator {
             operator.reconcile(&metallb.name_any()).await
         };
         let retry = |_: Arc<Trigger>, _: &Failed, operator: Arc<Self>| operator.retry();
-        let results = controller.run(reconcile, retry, self);
+        let results = controller.run(reconcile, retry, Arc::clone(&self));
         pin_mut!(results);
         while let Some(result) = results.next().await {
             match result {
                 Ok(_) | Err(ControllerError::ReconcilerFailed(..)) => {}
-                // There is none, and something with our label is touched: what a deleted one owned goes as well.
-                Err(error @ ControllerError::ObjectNotFound(_)) => tracing::debug!(error = explain(&error)),
+                // There is none, and something of ours is touched: what a deleted one owned goes as well.
+                Err(ControllerError::ObjectNotFound(metallb)) => self.clear(&metallb.name).await,
                 // Retried by the watch itself.
                 Err(error) => tracing::warn!(error = explain(&error), "watch failed"),
             }
         }
         Err(anyhow!("the watches of the operator ended"))
+    }
+
+    /// Removes what a MetalLB that is gone could not own. Nothing else is to be done meanwhile: there is none.
+    async fn clear(&self, name: &str) {
+        let mut backoff = Backoff::default();
+        while let Err(Failed(_)) = self.reconcile(name).await {
+            tokio::time::sleep(backoff.failed()).await;
+        }
     }
 
     async fn reconcile(&self, name: &str) -> Result<Action, Failed> {

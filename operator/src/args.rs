@@ -1,5 +1,7 @@
 //! The command line and the environment of the operator. Owns their names, defaults and checks; reads nothing else.
 
+use std::num::{NonZeroU16, ParseIntError};
+
 use clap::{ArgAction, Parser};
 use metallb_api::names;
 use metallb_runtime::log::LogLevel;
@@ -7,6 +9,7 @@ use metallb_runtime::log::LogLevel;
 /// The ports that firewalls and probes of existing installations know.
 const MEMBERLIST_PORT: u16 = 7946;
 const HEALTH_PORT: u16 = 17472;
+const METRICS_PORT: u16 = 9120;
 
 /// Runs the controller and the speakers that a MetalLB resource asks for.
 #[derive(Debug, Clone, Parser)]
@@ -52,15 +55,20 @@ pub struct Args {
         hide_default_value = true, value_parser = port_or::<HEALTH_PORT>)]
     pub operand_liveness_port: u16,
 
+    /// Port of the controller's and the speakers' metrics; 9120 when left out or empty
+    #[arg(long, env = names::env::METRICS_PORT, default_value = "", value_name = "PORT",
+        hide_default_value = true, value_parser = port_or::<METRICS_PORT>)]
+    pub metrics_port: u16,
+
     #[command(flatten)]
     compatible: Compatible,
 }
 
 /// A port, or `DEFAULT`: templates leave an empty variable where nothing was chosen.
-fn port_or<const DEFAULT: u16>(text: &str) -> Result<u16, std::num::ParseIntError> {
+fn port_or<const DEFAULT: u16>(text: &str) -> Result<u16, ParseIntError> {
     match text.trim() {
         "" => Ok(DEFAULT),
-        port => port.parse(),
+        port => port.parse().map(NonZeroU16::get),
     }
 }
 
@@ -96,6 +104,8 @@ pub struct Settings {
     pub memberlist_port: u16,
     /// Port of the health endpoints of the controller and the speakers
     pub health_port: u16,
+    /// Port of the metrics of the controller and the speakers
+    pub metrics_port: u16,
 }
 
 /// The installation is incomplete: a variable of the operator's Deployment is not set.
@@ -119,6 +129,7 @@ impl Args {
             speaker_image: mandatory(&self.speaker_image, names::env::SPEAKER_IMAGE)?,
             memberlist_port: self.memberlist_bind_port,
             health_port: self.operand_liveness_port,
+            metrics_port: self.metrics_port,
         })
     }
 
@@ -180,6 +191,7 @@ mod tests {
                 speaker_image: "s".into(),
                 memberlist_port: 7946,
                 health_port: 17472,
+                metrics_port: 9120,
             }
         );
     }
@@ -196,8 +208,10 @@ mod tests {
             (given.memberlist_bind_port, given.operand_liveness_port),
             (7947, 17473)
         );
-        let wrong = Args::try_parse_from(["operator", "--memberlist-bind-port=many"]).unwrap_err();
-        assert!(wrong.to_string().contains("--memberlist-bind-port"), "{wrong}");
+        for wrong in ["--memberlist-bind-port=many", "--metrics-port=0"] {
+            let error = Args::try_parse_from(["operator", wrong]).unwrap_err().to_string();
+            assert!(error.contains(wrong.split('=').next().unwrap()), "{error}");
+        }
     }
 
     #[test]

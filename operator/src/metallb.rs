@@ -106,7 +106,7 @@ pub struct Context {
 }
 
 /// Makes the cluster have what the MetalLB `name` asks for, and tells in its status how that went. `None`: there is no
-/// such resource, or it is being deleted; what it owned goes with it.
+/// such resource, or it is being deleted; what it owned goes with it, and what it could not own is removed.
 ///
 /// # Errors
 /// The resource could not be read, or its status not written: there is no place to tell but the log.
@@ -119,6 +119,9 @@ pub async fn reconcile(
     let Context { client, settings } = context;
     // (1) reads
     let Some(dereferenced) = dereference::dereference(client, &settings.namespace, name).await? else {
+        if name == names::object::METALLB {
+            apply::unregister(client).await?;
+        }
         return Ok(None);
     };
     let subject = Subject::new(&dereferenced.metallb);

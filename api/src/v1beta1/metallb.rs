@@ -79,7 +79,7 @@ pub struct MetalLBSpec {
 
     /// Settings of the controller's pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub controller_config: Option<ComponentConfig>,
+    pub controller_config: Option<ControllerConfig>,
 
     /// Settings of the speakers' pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +92,21 @@ pub struct MetalLBSpec {
     /// Settings that apply where frr-k8s is the BGP implementation.
     #[serde(default, rename = "frrk8sConfig", skip_serializing_if = "Option::is_none")]
     pub frrk8s_config: Option<FrrK8sConfig>,
+}
+
+/// Settings of the controller.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ControllerConfig {
+    /// How many pods of the controller there are; 1 when left out. One of them gives out addresses, the others stand by
+    /// to take over, and all of them answer the webhooks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub replicas: Option<i32>,
+
+    /// Settings of its pods.
+    #[serde(flatten)]
+    pub pods: ComponentConfig,
 }
 
 /// Settings of the pods of one component.

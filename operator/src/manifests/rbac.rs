@@ -18,7 +18,12 @@ pub(super) fn operator(options: &Options) -> String {
         metadata: namespaced(options, object::OPERATOR_ACCOUNT),
         ..ServiceAccount::default()
     };
-    let documents = Documents::default().add([], &account);
+    let documents = everywhere(
+        Documents::default().add([], &account),
+        options,
+        object::OPERATOR_ACCOUNT,
+        rules::OPERATOR_EVERYWHERE,
+    );
     at_home(
         documents,
         options,

@@ -1,5 +1,7 @@
 //! The table of what each process may do, each line with its reason. A process that needs more, says why here.
 
+use metallb_api::names::object;
+
 /// Permission to do `verbs` with `resources`.
 pub(super) struct Rule {
     pub(super) group: &'static str,
@@ -12,10 +14,17 @@ pub(super) struct Rule {
 
 const CORE: &str = "";
 const APPS: &str = "apps";
+const POLICY: &str = "policy";
+const ADMISSION: &str = "admissionregistration.k8s.io";
+const EXTENSIONS: &str = "apiextensions.k8s.io";
+const AUTHENTICATION: &str = "authentication.k8s.io";
+const AUTHORIZATION: &str = "authorization.k8s.io";
 const DISCOVERY: &str = "discovery.k8s.io";
 const METALLB: &str = metallb_api::names::GROUP;
 
 const WATCH: &[&str] = &["list", "watch"];
+/// Keeps one named object, of which only some fields are its own, right.
+const TEND: &[&str] = &["list", "patch", "watch"];
 const PUBLISH: &[&str] = &["create", "patch"];
 /// Server-side apply of an object that is not there yet needs `create` besides `patch`.
 const OWN: &[&str] = &["create", "delete", "list", "patch", "watch"];
@@ -50,7 +59,48 @@ pub(super) const CONTROLLER_EVERYWHERE: &[Rule] = &[
         verbs: PUBLISH,
         reason: "tells on the Service why it has an address or none",
     },
+    Rule {
+        group: CORE,
+        resources: &["nodes"],
+        names: &[],
+        verbs: &["list"],
+        reason: "whether two peers or advertisements meet on a node, when one is to be validated",
+    },
+    Rule {
+        group: ADMISSION,
+        resources: &["validatingwebhookconfigurations"],
+        names: &[object::WEBHOOK_CONFIGURATION],
+        verbs: TEND,
+        reason: "tells the API server whom to trust when it asks the webhooks",
+    },
+    Rule {
+        group: EXTENSIONS,
+        resources: &["customresourcedefinitions"],
+        names: &[object::BGP_PEER_DEFINITION],
+        verbs: TEND,
+        reason: "the same where BGPPeer is converted by a webhook",
+    },
+    ASK_WHO,
+    ASK_WHETHER,
 ];
+
+/// Part of serving metrics: finds out who wants them.
+const ASK_WHO: Rule = Rule {
+    group: AUTHENTICATION,
+    resources: &["tokenreviews"],
+    names: &[],
+    verbs: &["create"],
+    reason: "who asks for the metrics",
+};
+
+/// Part of serving metrics.
+const ASK_WHETHER: Rule = Rule {
+    group: AUTHORIZATION,
+    resources: &["subjectaccessreviews"],
+    names: &[],
+    verbs: &["create"],
+    reason: "whether they may have them",
+};
 
 /// The controller, in its own namespace.
 pub(super) const CONTROLLER_AT_HOME: &[Rule] = &[
@@ -67,6 +117,26 @@ pub(super) const CONTROLLER_AT_HOME: &[Rule] = &[
         names: &[],
         verbs: &["patch"],
         reason: "counts how many of them are free",
+    },
+    Rule {
+        group: METALLB,
+        resources: &[
+            "l2advertisements",
+            "bgpadvertisements",
+            "bgppeers",
+            "bfdprofiles",
+            "communities",
+        ],
+        names: &[],
+        verbs: WATCH,
+        reason: "what a new one has to agree with",
+    },
+    Rule {
+        group: CORE,
+        resources: &["secrets"],
+        names: &[object::WEBHOOK_CERTIFICATE_SECRET],
+        verbs: TEND,
+        reason: "keeps the certificate of the webhooks in it; can see no other Secret",
     },
 ];
 
@@ -93,6 +163,8 @@ pub(super) const SPEAKER_EVERYWHERE: &[Rule] = &[
         verbs: PUBLISH,
         reason: "tells on the Service which node announces it",
     },
+    ASK_WHO,
+    ASK_WHETHER,
 ];
 
 /// The speaker, in its own namespace.
@@ -111,23 +183,18 @@ pub(super) const SPEAKER_AT_HOME: &[Rule] = &[
         verbs: WATCH,
         reason: "which addresses are announced, how and from where",
     },
-    Rule {
-        group: METALLB,
-        resources: &["servicel2statuses"],
-        names: &[],
-        verbs: OWN,
-        reason: "makes and cleans one for each Service that its node announces",
-    },
-    Rule {
-        group: METALLB,
-        resources: &["servicel2statuses/status"],
-        names: &[],
-        verbs: &["patch"],
-        reason: "tells there which node announces the Service, and on which interfaces",
-    },
 ];
 
-/// The operator. All of it in its own namespace: it has no permission anywhere else, and none to grant permissions.
+/// The operator, outside its namespace.
+pub(super) const OPERATOR_EVERYWHERE: &[Rule] = &[Rule {
+    group: ADMISSION,
+    resources: &["validatingwebhookconfigurations"],
+    names: &[object::WEBHOOK_CONFIGURATION],
+    verbs: &["create", "delete", "get", "list", "patch", "watch"],
+    reason: "registers the webhooks of the controller, and ends that with the MetalLB; they are in no namespace",
+}];
+
+/// The operator, in its own namespace. It has no permission to grant permissions.
 pub(super) const OPERATOR_AT_HOME: &[Rule] = &[
     Rule {
         group: METALLB,
@@ -159,17 +226,32 @@ pub(super) const OPERATOR_AT_HOME: &[Rule] = &[
     },
     Rule {
         group: CORE,
-        resources: &["configmaps", "serviceaccounts"],
+        resources: &["configmaps", "serviceaccounts", "services"],
         names: &[],
         verbs: OWN,
         reason: "makes, heals and prunes what their pods need",
     },
     Rule {
+        group: POLICY,
+        resources: &["poddisruptionbudgets"],
+        names: &[],
+        verbs: OWN,
+        reason: "keeps a drain from taking all controllers at once",
+    },
+    Rule {
         group: CORE,
         resources: &["secrets"],
-        names: &[metallb_api::names::object::MEMBERLIST_SECRET],
+        names: &[object::MEMBERLIST_SECRET, object::WEBHOOK_CERTIFICATE_SECRET],
         verbs: &["create", "get", "list", "patch", "watch"],
-        reason: "makes and heals the key that the speakers share; can see no other Secret",
+        reason: "makes and heals the key that the speakers share, and the empty Secret for the certificate of the \
+                 webhooks; can see no other Secret",
+    },
+    Rule {
+        group: CORE,
+        resources: &["namespaces"],
+        names: &[],
+        verbs: &["get"],
+        reason: "its own one (a Role of a namespace allows no other), with which the registration of the webhooks goes",
     },
     Rule {
         group: CORE,

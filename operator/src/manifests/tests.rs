@@ -136,16 +136,52 @@ fn registry_tag_and_namespace_reach_every_file() {
 }
 
 #[test]
-fn the_operator_may_not_read_secrets_of_others_or_leave_its_namespace() {
+fn secrets_and_what_is_in_no_namespace_are_seen_by_name_only() {
     let files = files(&Options::default());
-    for document in documents(&files["rbac/operator.yaml"]) {
-        assert!(!document["kind"].as_str().unwrap().starts_with("Cluster"));
-        for rule in document["rules"].as_array().into_iter().flatten() {
-            if rule["resources"].as_array().unwrap().contains(&"secrets".into()) {
-                assert_eq!(rule["resourceNames"], serde_json::json!(["metallb-memberlist"]));
+    for (file, secrets) in [
+        (
+            "rbac/operator.yaml",
+            vec!["metallb-memberlist", "metallb-webhook-cert"],
+        ),
+        ("rbac/controller.yaml", vec!["metallb-webhook-cert"]),
+    ] {
+        let mut seen = Vec::new();
+        for document in documents(&files[file]) {
+            for rule in document["rules"].as_array().into_iter().flatten() {
+                let of = |resource: &str| rule["resources"].as_array().unwrap().contains(&resource.into());
+                let names = rule["resourceNames"].as_array().map_or(0, Vec::len);
+                if of("secrets") {
+                    assert_eq!(rule["resourceNames"], serde_json::json!(secrets));
+                    seen.push("secrets");
+                }
+                if of("validatingwebhookconfigurations") || of("customresourcedefinitions") {
+                    assert_eq!(names, 1, "{file}: {rule}");
+                    seen.push("other");
+                }
             }
         }
+        assert!(
+            seen.contains(&"secrets") && seen.contains(&"other"),
+            "{file}: {seen:?}"
+        );
     }
+}
+
+#[test]
+fn outside_its_namespace_the_operator_has_one_object() {
+    let files = files(&Options::default());
+    let everywhere: Vec<Value> = documents(&files["rbac/operator.yaml"])
+        .into_iter()
+        .filter(|document| document["kind"] == "ClusterRole")
+        .flat_map(|role| role["rules"].as_array().unwrap().clone())
+        .collect();
+    let [rule] = everywhere.as_slice() else {
+        panic!("{everywhere:?}");
+    };
+    assert_eq!(
+        rule["resourceNames"],
+        serde_json::json!(["metallb-webhook-configuration"])
+    );
 }
 
 #[test]

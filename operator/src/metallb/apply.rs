@@ -6,7 +6,8 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::{NamespaceResourceScope, Resource as Kind};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
@@ -18,9 +19,32 @@ use serde_json::Value;
 
 use super::build::{self, Applied, Prepared, Resources};
 
+mod webhooks;
 mod workload;
 
+pub use webhooks::unregister;
 use workload::Additions;
+
+/// What is made for one MetalLB in its namespace.
+trait Made:
+    Kind<Scope = NamespaceResourceScope>
+    + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Serialize
+    + DeserializeOwned
+    + Clone
+    + Debug
+{
+}
+
+impl<K> Made for K where
+    K: Kind<Scope = NamespaceResourceScope>
+        + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Serialize
+        + DeserializeOwned
+        + Clone
+        + Debug
+{
+}
 
 /// Writing failed. What was applied before stays; the whole step is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +97,14 @@ impl Target<'_> {
             speaker_account,
             memberlist,
             exclude_l2,
+            disruption_budget,
             mut controller,
             mut speaker,
+            webhook_service,
+            webhook_secret,
+            webhooks,
+            controller_metrics,
+            speaker_metrics,
             state: PhantomData,
         } = prepared;
         // What a pod needs comes before the pod.
@@ -82,13 +112,36 @@ impl Target<'_> {
         let speaker_account = self.apply_one(&speaker_account).await?;
         build::bind_to_account(&mut controller, &controller_account);
         build::bind_to_account(&mut speaker, &speaker_account);
+        let webhook_secret = self.apply_one(&webhook_secret).await?;
+        let webhook_service = self.apply_one(&webhook_service).await?;
+        let controller_metrics = self.apply_one(&controller_metrics).await?;
+        let speaker_metrics = self.apply_one(&speaker_metrics).await?;
+        let disruption_budget = match disruption_budget {
+            Some(budget) => Some(self.apply_one(&budget).await?),
+            None => None,
+        };
+        let memberlist = self.apply_one(&memberlist).await?;
+        let exclude_l2 = self.apply_one(&exclude_l2).await?;
+        let controller = self.apply_controller(&controller).await?;
+        let speaker = self.apply_workload(&speaker).await?;
+        // And who answers before who asks.
+        let webhooks = match webhooks {
+            Some(webhooks) => self.register(webhooks, &webhook_secret, &controller).await?,
+            None => None,
+        };
         let applied = Resources {
             controller_account,
             speaker_account,
-            memberlist: self.apply_one(&memberlist).await?,
-            exclude_l2: self.apply_one(&exclude_l2).await?,
-            controller: self.apply_controller(&controller).await?,
-            speaker: self.apply_workload(&speaker).await?,
+            memberlist,
+            exclude_l2,
+            disruption_budget,
+            controller,
+            speaker,
+            webhook_service,
+            webhook_secret,
+            webhooks,
+            controller_metrics,
+            speaker_metrics,
             state: PhantomData,
         };
         self.prune(&applied).await?;
@@ -116,15 +169,7 @@ impl Target<'_> {
     }
 
     /// Applies a workload, and takes out of it what others have added to its pods.
-    async fn apply_workload<K>(&self, wanted: &K) -> Result<K, Error>
-    where
-        K: Kind<Scope = NamespaceResourceScope>
-            + Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Serialize
-            + DeserializeOwned
-            + Clone
-            + Debug,
-    {
+    async fn apply_workload<K: Made>(&self, wanted: &K) -> Result<K, Error> {
         let applied = self.apply_one(wanted).await?;
         let Some(Additions { by, removal }) = workload::additions(&written(wanted), applied.meta()) else {
             return Ok(applied);
@@ -134,14 +179,7 @@ impl Target<'_> {
         self.patch(&name, &Patch::Strategic(removal)).await
     }
 
-    async fn patch<K>(&self, name: &str, patch: &Patch<Value>) -> Result<K, Error>
-    where
-        K: Kind<Scope = NamespaceResourceScope>
-            + Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + DeserializeOwned
-            + Clone
-            + Debug,
-    {
+    async fn patch<K: Made>(&self, name: &str, patch: &Patch<Value>) -> Result<K, Error> {
         let params = PatchParams {
             field_manager: Some(names::field_manager::OPERATOR.to_owned()),
             ..PatchParams::default()
@@ -155,15 +193,7 @@ impl Target<'_> {
         })
     }
 
-    async fn apply_one<K>(&self, wanted: &K) -> Result<K, Error>
-    where
-        K: Kind<Scope = NamespaceResourceScope>
-            + Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Serialize
-            + DeserializeOwned
-            + Clone
-            + Debug,
-    {
+    async fn apply_one<K: Made>(&self, wanted: &K) -> Result<K, Error> {
         let name = wanted.name_any();
         // Forced: these objects are ours, and a field that somebody else set is drift.
         let params = PatchParams::apply(names::field_manager::OPERATOR).force();
@@ -181,28 +211,32 @@ impl Target<'_> {
         let Resources {
             controller_account,
             speaker_account,
-            // The only Secret there has ever been; the operator may not list others.
+            // The only Secrets there have ever been; the operator may not list others.
             memberlist: _,
+            webhook_secret: _,
             exclude_l2,
+            disruption_budget,
             controller,
             speaker,
+            webhook_service,
+            // There is one, under one name.
+            webhooks: _,
+            controller_metrics,
+            speaker_metrics,
             state: PhantomData,
         } = applied;
+        let budgets: Vec<&PodDisruptionBudget> = disruption_budget.iter().collect();
         self.prune_kind::<Deployment>(&[controller]).await?;
         self.prune_kind::<DaemonSet>(&[speaker]).await?;
+        self.prune_kind::<PodDisruptionBudget>(&budgets).await?;
+        self.prune_kind::<Service>(&[webhook_service, controller_metrics, speaker_metrics])
+            .await?;
         self.prune_kind::<ConfigMap>(&[exclude_l2]).await?;
         self.prune_kind::<ServiceAccount>(&[controller_account, speaker_account])
             .await
     }
 
-    async fn prune_kind<K>(&self, wanted: &[&K]) -> Result<(), Error>
-    where
-        K: Kind<Scope = NamespaceResourceScope>
-            + Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + DeserializeOwned
-            + Clone
-            + Debug,
-    {
+    async fn prune_kind<K: Made>(&self, wanted: &[&K]) -> Result<(), Error> {
         let failed = |source| Error::Prune {
             kind: <K as Kind>::KIND,
             source,

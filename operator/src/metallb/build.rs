@@ -3,17 +3,22 @@
 
 mod account_binding;
 mod controller;
+mod disruption_budget;
 mod exclude_l2;
 mod memberlist;
+mod metrics;
 mod object;
 mod pod;
 mod service_account;
 mod speaker;
+mod webhooks;
 
 use std::marker::PhantomData;
 
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 pub(super) use account_binding::bind_to_account;
 pub use memberlist::FreshKey;
@@ -45,10 +50,22 @@ pub struct Resources<State> {
     pub memberlist: Secret,
     /// The interfaces on which speakers stay silent
     pub exclude_l2: ConfigMap,
-    /// The pod that gives addresses to Services
+    /// Keeps a drain from taking all controllers at once, if there are several
+    pub disruption_budget: Option<PodDisruptionBudget>,
+    /// The pods that give addresses to Services and answer the webhooks
     pub controller: Deployment,
     /// The pods, one per node, that announce them
     pub speaker: DaemonSet,
+    /// Where the API server finds the webhooks
+    pub webhook_service: Service,
+    /// Where the controller keeps their certificate
+    pub webhook_secret: Secret,
+    /// What tells the API server to ask them. Applied, it is absent until somebody can answer.
+    pub webhooks: Option<ValidatingWebhookConfiguration>,
+    /// Lists the metrics of the controller
+    pub controller_metrics: Service,
+    /// Lists the metrics of the speakers
+    pub speaker_metrics: Service,
     /// Prepared or applied
     pub state: PhantomData<State>,
 }
@@ -64,8 +81,14 @@ pub fn build(metallb: &ValidatedMetalLB, settings: &Settings, fresh_key: &FreshK
         speaker_account: service_account::speaker(&origin),
         memberlist: memberlist::secret(&origin, metallb.memberlist_key.as_ref(), fresh_key),
         exclude_l2: exclude_l2::config_map(&origin),
+        disruption_budget: disruption_budget::of_controller(&origin, metallb.replicas),
         controller: controller::deployment(&origin, metallb, settings),
         speaker: speaker::daemon_set(&origin, metallb, settings),
+        webhook_service: webhooks::service(&origin),
+        webhook_secret: webhooks::secret(&origin),
+        webhooks: Some(webhooks::configuration(&origin)),
+        controller_metrics: metrics::of_controller(&origin, settings.metrics_port),
+        speaker_metrics: metrics::of_speakers(&origin, settings.metrics_port),
         state: PhantomData,
     }
 }

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 use metallb_api::names;
-use metallb_api::v1beta1::{ComponentConfig, FrrK8sConfig, LogLevel, MetalLBSpec};
+use metallb_api::v1beta1::{ComponentConfig, ControllerConfig, FrrK8sConfig, LogLevel, MetalLBSpec};
 
 use super::dereference::Dereferenced;
 
@@ -24,7 +24,9 @@ pub struct ValidatedMetalLB {
     pub load_balancer_class: Option<String>,
     /// What was asked for instead of the speaker's own BGP
     pub foreign_bgp: Option<ForeignBgp>,
-    /// Settings of the controller's pod
+    /// How many pods of the controller there are, at least one
+    pub replicas: i32,
+    /// Settings of the controller's pods
     pub controller: PodSettings,
     /// Settings of the speakers' pods
     pub speaker: PodSettings,
@@ -149,6 +151,10 @@ pub fn validate(dereferenced: Dereferenced) -> Result<ValidatedMetalLB, Error> {
         frrk8s_config,
     } = metallb.spec;
     check_frr_k8s(frrk8s_config)?;
+    let ControllerConfig {
+        replicas,
+        pods: controller_config,
+    } = controller_config.unwrap_or_default();
     Ok(ValidatedMetalLB {
         owner: OwnerReference {
             block_owner_deletion: Some(true),
@@ -158,11 +164,12 @@ pub fn validate(dereferenced: Dereferenced) -> Result<ValidatedMetalLB, Error> {
         // An empty class is what a template leaves behind; it means that none was chosen.
         load_balancer_class: load_balancer_class.filter(|class| !class.is_empty()),
         foreign_bgp: foreign_bgp(bgp_backend.as_deref())?,
+        replicas: replicas.unwrap_or(1),
         controller: Pods {
             component: Component::Controller,
             node_selector: controller_node_selector,
             tolerations: controller_tolerations,
-            config: controller_config,
+            config: Some(controller_config),
         }
         .validate()?,
         speaker: Pods {

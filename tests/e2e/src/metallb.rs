@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, ListParams};
+use metallb_api::names::object;
 use metallb_api::v1beta1::{LogLevel, MetalLB, MetalLBSpec};
 
 use crate::fixtures::{METALLB_NAMESPACE, ingress_addresses};
@@ -77,6 +79,29 @@ pub async fn run_as(cluster: &Cluster, spec: MetalLBSpec) -> Result<()> {
             Look::NotYet(seen())
         })
     })
+    .await
+}
+
+/// Makes the cluster run no MetalLB, and waits until nobody asks its webhooks any more.
+///
+/// # Errors
+/// If the operator is not there, or does not clean up.
+pub async fn absent(cluster: &Cluster) -> Result<()> {
+    let words = ["delete", "metallb", "metallb", "--ignore-not-found"];
+    let words = ["--namespace", METALLB_NAMESPACE].into_iter().chain(words);
+    cluster.kubectl(words).await?;
+    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
+    wait::until(
+        "the registration of the webhooks to go",
+        ROLLOUT_LIMIT,
+        async || {
+            let found = registrations.get_opt(object::WEBHOOK_CONFIGURATION).await?;
+            Ok::<_, kube::Error>(match found {
+                None => Look::Done(()),
+                Some(_) => Look::NotYet("it is there".to_owned()),
+            })
+        },
+    )
     .await
 }
 

@@ -12,6 +12,19 @@ use metallb_e2e::metallb::{addresses, available, event};
 use metallb_e2e::wait::{self, Look};
 use metallb_e2e::{fixtures, metallb};
 
+/// Applies a manifest as a user would, in the namespace of the test.
+async fn apply(namespace: &TempNamespace, manifest: &str) -> Result<String> {
+    let words = ["--namespace", namespace.name(), "apply", "--filename", "-"];
+    namespace.cluster().kubectl_with_input(words, manifest).await
+}
+
+async fn kubectl<const N: usize>(namespace: &TempNamespace, words: [&str; N]) -> Result<String> {
+    namespace
+        .cluster()
+        .kubectl(["--namespace", namespace.name()].into_iter().chain(words))
+        .await
+}
+
 /// Runs the body with MetalLB available and a pool that is gone afterwards.
 async fn with_pool(
     test: &str,
@@ -58,10 +71,10 @@ spec:
   type: LoadBalancer
   loadBalancerIP: 172.30.201.100
 ";
-        namespace.kubectl_apply(manifest).await?;
+        apply(namespace, manifest).await?;
         ensure!(addresses(namespace, "service-name", 1).await? == ["172.30.201.100"]);
         event(namespace, "service-name", "nodeAssigned").await?;
-        let text = namespace.kubectl(["describe", "service", "service-name"]).await?;
+        let text = kubectl(namespace, ["describe", "service", "service-name"]).await?;
         let line = |start: &str, part: &str| {
             text.lines()
                 .any(|line| line.starts_with(start) && line.contains(part))
@@ -103,7 +116,7 @@ spec:
   type: LoadBalancer
   loadBalancerIP: 4.3.2.1
 ";
-        namespace.kubectl_apply(manifest).await?;
+        apply(namespace, manifest).await?;
         let failed = event(namespace, "invalid-request", "AllocationFailed").await?;
         let message = failed.message.unwrap_or_default();
         let start = format!(
@@ -117,7 +130,7 @@ spec:
         );
         ensure!(failed.type_.as_deref() == Some("Warning"));
         ensure!(failed.source.and_then(|source| source.component).as_deref() == Some("metallb-controller"));
-        let shown = namespace.kubectl(["get", "service", "invalid-request"]).await?;
+        let shown = kubectl(namespace, ["get", "service", "invalid-request"]).await?;
         ensure!(shown.contains("<pending>"), "{shown}");
         Ok(())
     })
@@ -260,7 +273,7 @@ async fn s16_the_address_of_a_deleted_service_is_given_again() -> Result<()> {
             .message
             .unwrap_or_default();
         ensure!(told.contains("no available IPs"), "{told}");
-        namespace.kubectl(["delete", "service", "first"]).await?;
+        kubectl(namespace, ["delete", "service", "first"]).await?;
         ensure!(addresses(namespace, "second", 1).await? == ["172.30.201.9"]);
         Ok(())
     })

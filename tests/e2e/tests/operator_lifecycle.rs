@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use metallb_api::names::annotation::SERVICE_ACCOUNT_UID;
-use metallb_api::v1beta1::{ComponentConfig, MetalLB, MetalLBSpec};
+use metallb_api::v1beta1::{ComponentConfig, ControllerConfig, MetalLB, MetalLBSpec};
 use metallb_e2e::fixtures::{METALLB_NAMESPACE, load_balancer, pool};
 use metallb_e2e::kubernetes::Cluster;
 use metallb_e2e::metallb::{self, available, run_as};
@@ -40,7 +40,7 @@ async fn made(cluster: &Cluster) -> Result<BTreeSet<String>> {
         "--selector",
         MADE_BY_OPERATOR,
     ];
-    let kinds = "deployments,daemonsets,secrets,configmaps,serviceaccounts,services,networkpolicies";
+    let kinds = "deployments,daemonsets,secrets,configmaps,serviceaccounts,services,poddisruptionbudgets";
     let listed = cluster.kubectl(words.into_iter().chain([kinds])).await?;
     Ok(listed.lines().map(str::to_owned).collect())
 }
@@ -108,7 +108,7 @@ async fn what_is_deleted_comes_back() -> Result<()> {
     let cluster = Cluster::connect().await?;
     available(&cluster).await?;
     let all = made(&cluster).await?;
-    ensure!(all.len() >= 6, "{all:?}");
+    ensure!(all.len() >= 10, "{all:?}");
     for object in &all {
         cluster
             .kubectl(["--namespace", METALLB_NAMESPACE, "delete", object, "--wait=false"])
@@ -288,9 +288,12 @@ async fn what_the_api_server_refuses_is_told_in_its_words_also_at_the_first_inst
         "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "Near"}]}]}}}),
     )?;
     let wrong = MetalLBSpec {
-        controller_config: Some(ComponentConfig {
-            affinity: Some(affinity),
-            ..ComponentConfig::default()
+        controller_config: Some(ControllerConfig {
+            pods: ComponentConfig {
+                affinity: Some(affinity),
+                ..ComponentConfig::default()
+            },
+            ..ControllerConfig::default()
         }),
         ..metallb::ordinary()
     };
@@ -381,7 +384,8 @@ async fn pods_run_with_no_more_than_they_need() -> Result<()> {
 
 /// The versions of everything that the operator writes. A change of any of them is a write.
 async fn versions(cluster: &Cluster) -> Result<String> {
-    let kinds = "metallbs,daemonsets,deployments,secrets,configmaps,serviceaccounts";
+    let kinds = "metallbs,daemonsets,deployments,secrets,configmaps,serviceaccounts,services,\
+                 validatingwebhookconfigurations,customresourcedefinitions";
     let columns = "--output=custom-columns=KIND:.kind,NAME:.metadata.name,VERSION:.metadata.resourceVersion";
     let listed = cluster
         .kubectl(["--namespace", METALLB_NAMESPACE, "get", kinds, columns])

@@ -1,5 +1,7 @@
 //! Random histories of Services and pools, against the rules stated naively.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -141,7 +143,7 @@ impl Shape {
 struct Cluster {
     allocator: Allocator,
     services: BTreeMap<String, ServiceFacts>,
-    waiting: BTreeMap<String, Lack>,
+    waiting: BTreeSet<String>,
 }
 
 impl Cluster {
@@ -159,9 +161,9 @@ impl Cluster {
             }
             Step::Delete(index) => {
                 if let Some(service) = self.services.remove(NAMES[*index]) {
-                    let freed = self.allocator.forget(&service.key);
+                    self.allocator.forget(&service.key);
                     self.waiting.remove(NAMES[*index]);
-                    self.converge(self.waiting_for(&freed));
+                    self.converge(self.waiting.iter().cloned().collect());
                 }
             }
             Step::Configure(index) => {
@@ -186,13 +188,15 @@ impl Cluster {
                 let decided = service.clone().holding(outcome.pool.as_deref(), &outcome.ingress);
                 writes.remove(&name);
                 self.waiting.remove(&name);
-                if let Some(lack) = outcome.lack {
-                    self.waiting.insert(name.clone(), lack);
+                if outcome.lack.is_some_and(|lack| lack.ends_with_a_release()) {
+                    self.waiting.insert(name.clone());
                 }
                 if outcome.write {
                     writes.insert(name, decided);
                 }
-                dirty.extend(self.waiting_for(&outcome.freed));
+                if outcome.freed {
+                    dirty.extend(self.waiting.iter().cloned());
+                }
             }
             let Some((name, written)) = writes.pop_first() else {
                 return;
@@ -202,19 +206,6 @@ impl Cluster {
             dirty.push(name);
         }
         panic!("the Services push each other around for ever");
-    }
-
-    /// Those that lack an address of a pool that one of `freed` is of.
-    fn waiting_for(&self, freed: &[IpAddr]) -> Vec<String> {
-        let pool_of = |ip: &IpAddr| self.allocator.pool_of(*ip);
-        let pools: Vec<&str> = freed
-            .iter()
-            .filter_map(pool_of)
-            .map(|pool| pool.name.as_str())
-            .collect();
-        let waits = |lack: &Lack| lack.pools_in_use().any(|pool| pools.contains(&pool));
-        let waiting = self.waiting.iter().filter(|(_, lack)| waits(lack));
-        waiting.map(|(name, _)| name.clone()).collect()
     }
 
     /// A crash after this write leaves no address in two statuses that may not share it.
@@ -302,7 +293,7 @@ impl Cluster {
         for service in self.services.values() {
             let outcome = converge(&mut self.allocator, service);
             assert!(
-                !outcome.write && outcome.freed.is_empty(),
+                !outcome.write && !outcome.freed,
                 "not settled: {service:?} {outcome:?}"
             );
             assert!(
@@ -323,7 +314,7 @@ impl Cluster {
         for service in self.services.values() {
             let outcome = converge(&mut restarted, service);
             assert!(
-                !outcome.write && outcome.freed.is_empty(),
+                !outcome.write && !outcome.freed,
                 "a restart moves {service:?}: {outcome:?}"
             );
             assert_eq!(

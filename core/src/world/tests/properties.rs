@@ -73,7 +73,6 @@ fn scene() -> impl Strategy<Value = Scene> {
                     scene.speakers.insert(
                         name.into(),
                         SpeakerFacts {
-                            uid: String::new(),
                             node: Some(name.into()),
                             ready,
                         },

@@ -40,7 +40,6 @@ impl Scene {
             scene.speakers.insert(
                 node.into(),
                 SpeakerFacts {
-                    uid: String::new(),
                     node: Some(node.into()),
                     ready: true,
                 },

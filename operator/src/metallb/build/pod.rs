@@ -4,14 +4,18 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector, PodSpec,
-    PodTemplateSpec, Probe, SeccompProfile, SecurityContext, Toleration,
+    Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector,
+    PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecurityContext, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::object::labels;
+use crate::args::Settings;
 use crate::metallb::validate::{PodSettings, ValidatedMetalLB};
+
+/// Name of the port of the health endpoints.
+pub(super) const HEALTH_PORT: &str = "health";
 
 /// One of the two programs whose pods the operator makes.
 pub(super) struct Component<'a> {
@@ -80,9 +84,10 @@ fn on_linux(wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 /// The arguments that both programs understand.
-pub(super) fn arguments(metallb: &ValidatedMetalLB, health_port: u16) -> Vec<String> {
+pub(super) fn arguments(metallb: &ValidatedMetalLB, settings: &Settings) -> Vec<String> {
     let mut arguments = vec![
-        format!("--health-probe-port={health_port}"),
+        format!("--health-probe-port={}", settings.health_port),
+        format!("--port={}", settings.metrics_port),
         format!("--log-level={}", metallb.log_level),
     ];
     arguments.extend(
@@ -92,6 +97,16 @@ pub(super) fn arguments(metallb: &ValidatedMetalLB, health_port: u16) -> Vec<Str
             .map(|class| format!("--lb-class={class}")),
     );
     arguments
+}
+
+/// A TCP port that the program listens on.
+pub(super) fn port(name: &str, number: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: i32::from(number),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    }
 }
 
 /// An environment variable with a fixed value.

@@ -101,21 +101,16 @@ fn on_the_node(template: &mut PodTemplateSpec) {
 }
 
 fn container(metallb: &ValidatedMetalLB, settings: &Settings) -> Container {
-    let health = ContainerPort {
-        name: Some("health".to_owned()),
-        container_port: i32::from(settings.health_port),
-        // The port of the node, as for every pod in its network. Said here too, so that the scheduler and this object
-        // agree with what the API server would fill in.
-        host_port: Some(i32::from(settings.health_port)),
-        ..ContainerPort::default()
-    };
     Container {
         name: names::object::SPEAKER.to_owned(),
         image: Some(settings.speaker_image.clone()),
         command: Some(vec!["/speaker".to_owned()]),
-        args: Some(pod::arguments(metallb, settings.health_port)),
+        args: Some(pod::arguments(metallb, settings)),
         env: Some(environment(settings)),
-        ports: Some(vec![health]),
+        ports: Some(vec![
+            on_node(pod::port(pod::HEALTH_PORT, settings.health_port)),
+            on_node(pod::port(names::object::METRICS_PORT, settings.metrics_port)),
+        ]),
         liveness_probe: Some(pod::liveness(Some(LOCALHOST), settings.health_port)),
         readiness_probe: Some(pod::readiness(Some(LOCALHOST), settings.health_port)),
         // Raw sockets need CAP_NET_RAW. A user other than root loses it at the start of the program unless its file
@@ -130,6 +125,15 @@ fn container(metallb: &ValidatedMetalLB, settings: &Settings) -> Container {
             mount(names::object::EXCLUDE_L2, names::object::EXCLUDE_L2_DIRECTORY),
         ]),
         ..Container::default()
+    }
+}
+
+/// The port of the node, as for every pod in its network. Said here too, so that the scheduler and this object agree with
+/// what the API server would fill in.
+fn on_node(port: ContainerPort) -> ContainerPort {
+    ContainerPort {
+        host_port: Some(port.container_port),
+        ..port
     }
 }
 

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use metallb_api::v1beta1::MetalLB;
 
 use super::*;
@@ -18,6 +19,7 @@ fn settings() -> Settings {
         speaker_image: "example.com/speaker:v1".into(),
         memberlist_port: 7946,
         health_port: 17472,
+        metrics_port: 9120,
     }
 }
 
@@ -74,17 +76,33 @@ fn every_object_is_found_by_its_labels_and_goes_with_its_owner() {
         speaker_account,
         memberlist,
         exclude_l2,
+        disruption_budget,
         controller,
         speaker,
+        webhook_service,
+        webhook_secret,
+        // In no namespace, so that its MetalLB cannot own it.
+        webhooks: _,
+        controller_metrics,
+        speaker_metrics,
         state: PhantomData,
-    } = built("{}");
-    let rows: [(&ObjectMeta, &str, &str); 6] = [
+    } = built("{controllerConfig: {replicas: 2}}");
+    let rows: [(&ObjectMeta, &str, &str); 11] = [
         (&controller_account.metadata, "controller", "controller"),
         (&speaker_account.metadata, "speaker", "speaker"),
         (&memberlist.metadata, "metallb-memberlist", "speaker"),
         (&exclude_l2.metadata, "metallb-excludel2", "speaker"),
         (&controller.metadata, "controller", "controller"),
         (&speaker.metadata, "speaker", "speaker"),
+        (&disruption_budget.unwrap().metadata, "controller", "controller"),
+        (&webhook_service.metadata, "metallb-webhook-service", "controller"),
+        (&webhook_secret.metadata, "metallb-webhook-cert", "controller"),
+        (
+            &controller_metrics.metadata,
+            "controller-monitor-service",
+            "controller",
+        ),
+        (&speaker_metrics.metadata, "speaker-monitor-service", "speaker"),
     ];
     for (metadata, name, component) in rows {
         assert_eq!(metadata.name.as_deref(), Some(name));
@@ -129,11 +147,15 @@ fn selectors_never_change_and_match_the_pods() {
 #[test]
 fn programs_are_started_with_what_the_resource_says() {
     for (spec, args) in [
-        ("{}", vec!["--health-probe-port=17472", "--log-level=info"]),
+        (
+            "{}",
+            vec!["--health-probe-port=17472", "--port=9120", "--log-level=info"],
+        ),
         (
             "{logLevel: all, loadBalancerClass: example.com/lb}",
             vec![
                 "--health-probe-port=17472",
+                "--port=9120",
                 "--log-level=all",
                 "--lb-class=example.com/lb",
             ],
@@ -148,6 +170,13 @@ fn programs_are_started_with_what_the_resource_says() {
             assert_eq!(container.name, component);
             assert_eq!(container.image.as_deref(), Some(image));
             assert_eq!(container.command, Some(vec![format!("/{component}")]));
+            let mut args = args.clone();
+            if component == "controller" {
+                args.extend([
+                    "--webhook-secret=metallb-webhook-cert",
+                    "--cert-service-name=metallb-webhook-service",
+                ]);
+            }
             assert_eq!(container.args.unwrap(), args);
             assert_eq!(
                 pod(&resources, component).service_account_name.as_deref(),
@@ -277,35 +306,142 @@ fn only_ports_that_are_served_are_declared_and_probed() {
             .flatten()
             .map(|port| port.container_port)
             .collect();
-        assert_eq!(ports, [17472]);
+        let expected: &[i32] = if component == "controller" {
+            &[17472, 9120, 9443]
+        } else {
+            &[17472, 9120]
+        };
+        assert_eq!(ports, expected);
         for (probe, path) in [
             (container.liveness_probe.unwrap(), "/healthz"),
             (container.readiness_probe.unwrap(), "/readyz"),
         ] {
             let get = probe.http_get.unwrap();
             assert_eq!((get.path.as_deref(), get.host.as_deref()), (Some(path), host));
-            assert_eq!(
-                get.port,
-                k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int(17472)
-            );
+            assert_eq!(get.port, IntOrString::Int(17472));
         }
     }
 }
 
 #[test]
-fn two_controllers_never_overlap_and_speakers_change_one_by_one() {
+fn a_single_controller_never_overlaps_with_the_next_and_speakers_change_one_by_one() {
     let resources = built("{}");
     let deployment = resources.controller.spec.clone().unwrap();
     assert_eq!(deployment.replicas, Some(1));
-    assert_eq!(deployment.strategy.unwrap().type_.as_deref(), Some("Recreate"));
-    assert!(
-        pod(&resources, "controller")
-            .termination_grace_period_seconds
-            .unwrap()
-            > 0
+    let strategy = deployment.strategy.unwrap();
+    assert_eq!(
+        (strategy.type_.as_deref(), strategy.rolling_update),
+        (Some("Recreate"), None)
+    );
+    let controller = pod(&resources, "controller");
+    assert!(controller.termination_grace_period_seconds.unwrap() > 0);
+    assert_eq!(controller.topology_spread_constraints, None);
+    assert_eq!(
+        resources.disruption_budget, None,
+        "it would only keep its node from being drained"
     );
     let strategy = resources.speaker.spec.clone().unwrap().update_strategy.unwrap();
     assert_eq!(strategy.type_.as_deref(), Some("RollingUpdate"));
+}
+
+#[test]
+fn several_controllers_are_spread_and_never_all_away() {
+    let resources = built("{controllerConfig: {replicas: 3}}");
+    let deployment = resources.controller.spec.clone().unwrap();
+    assert_eq!(deployment.replicas, Some(3));
+    assert_eq!(
+        deployment.strategy.unwrap().type_.as_deref(),
+        Some("RollingUpdate")
+    );
+    let constraints = pod(&resources, "controller").topology_spread_constraints.unwrap();
+    let [constraint] = constraints.as_slice() else {
+        panic!("{constraints:?}");
+    };
+    assert_eq!(constraint.topology_key, "kubernetes.io/hostname");
+    assert_eq!(constraint.label_selector.as_ref(), Some(&deployment.selector));
+    let budget = resources.disruption_budget.unwrap().spec.unwrap();
+    assert_eq!(budget.selector, Some(deployment.selector));
+    assert_eq!(budget.max_unavailable, Some(IntOrString::Int(1)));
+}
+
+#[test]
+fn every_kind_that_is_configured_is_asked_about_and_nobody_is_told_whom_to_trust() {
+    let resources = built("{}");
+    let webhooks = resources.webhooks.unwrap().webhooks.unwrap();
+    let rows: Vec<String> = webhooks
+        .iter()
+        .map(|webhook| {
+            let service = webhook.client_config.service.as_ref().unwrap();
+            assert_eq!(
+                (service.name.as_str(), service.namespace.as_str()),
+                ("metallb-webhook-service", "metallb-system")
+            );
+            assert_eq!(webhook.client_config.ca_bundle, None, "it is the controller's");
+            assert_eq!(webhook.failure_policy, None, "it is decided when it is applied");
+            assert_eq!(webhook.side_effects, "None");
+            let [rule] = webhook.rules.as_deref().unwrap() else {
+                panic!("{webhook:?}");
+            };
+            let words = |words: &Option<Vec<String>>| words.as_ref().unwrap().join(",");
+            let path = service.path.as_deref().unwrap();
+            format!(
+                "{} {} {} {} {path}",
+                webhook.name,
+                words(&rule.resources),
+                words(&rule.api_versions),
+                words(&rule.operations)
+            )
+        })
+        .collect();
+    let expected = [
+        "bgppeersvalidationwebhook.metallb.io bgppeers v1beta2 CREATE,UPDATE /validate-metallb-io-v1beta2-bgppeer",
+        "bfdprofilevalidationwebhook.metallb.io bfdprofiles v1beta1 CREATE,DELETE \
+         /validate-metallb-io-v1beta1-bfdprofile",
+        "bgpadvertisementvalidationwebhook.metallb.io bgpadvertisements v1beta1 CREATE,UPDATE \
+         /validate-metallb-io-v1beta1-bgpadvertisement",
+        "communityvalidationwebhook.metallb.io communities v1beta1 CREATE,UPDATE \
+         /validate-metallb-io-v1beta1-community",
+        "ipaddresspoolvalidationwebhook.metallb.io ipaddresspools v1beta1 CREATE,UPDATE \
+         /validate-metallb-io-v1beta1-ipaddresspool",
+        "l2advertisementvalidationwebhook.metallb.io l2advertisements v1beta1 CREATE,UPDATE \
+         /validate-metallb-io-v1beta1-l2advertisement",
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(
+        resources.webhook_secret.data, None,
+        "what is in it is the controller's"
+    );
+}
+
+#[test]
+fn every_service_leads_to_a_port_of_its_pods() {
+    let resources = built("{}");
+    for (service, component, port, target) in [
+        (&resources.webhook_service, "controller", 443, 9443),
+        (&resources.controller_metrics, "controller", 9120, 9120),
+        (&resources.speaker_metrics, "speaker", 9120, 9120),
+    ] {
+        let spec = service.spec.clone().unwrap();
+        let labels = template(&resources, component).metadata.unwrap().labels.unwrap();
+        let selector = spec.selector.unwrap();
+        assert!(
+            selector.iter().all(|(key, value)| labels.get(key) == Some(value)),
+            "{selector:?}"
+        );
+        let [served] = spec.ports.as_deref().unwrap() else {
+            panic!("{:?}", spec.ports);
+        };
+        assert_eq!(served.port, port);
+        let Some(IntOrString::String(name)) = &served.target_port else {
+            panic!("{served:?}");
+        };
+        let ports = container(&resources, component).ports.unwrap();
+        let found = ports
+            .iter()
+            .find(|port| port.name.as_ref() == Some(name))
+            .unwrap();
+        assert_eq!(found.container_port, target);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 
 use k8s_openapi::api::apps::v1::{DaemonSetStatus, DeploymentStatus};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::jiff::Timestamp;
 
 use super::*;
@@ -63,6 +63,12 @@ fn applied(controller: Deployment, speaker: DaemonSet) -> Resources<Applied> {
         speaker_account: ServiceAccount::default(),
         memberlist: Secret::default(),
         exclude_l2: ConfigMap::default(),
+        disruption_budget: None,
+        webhook_service: Service::default(),
+        webhook_secret: Secret::default(),
+        webhooks: None,
+        controller_metrics: Service::default(),
+        speaker_metrics: Service::default(),
         controller,
         speaker,
         state: PhantomData,

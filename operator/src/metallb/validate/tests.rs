@@ -35,6 +35,7 @@ fn an_empty_resource_gets_every_default() {
         log_level: "info",
         load_balancer_class: None,
         foreign_bgp: None,
+        replicas: 1,
         controller: PodSettings::default(),
         speaker: PodSettings::default(),
         memberlist_key: None,
@@ -57,6 +58,7 @@ fn every_field_arrives_where_it_belongs() {
       controllerNodeSelector: {zone: core}
       controllerTolerations: [{key: core, operator: Exists}]
       controllerConfig:
+        replicas: 3
         priorityClassName: high
         runtimeClassName: kata
         annotations: {who: controller}
@@ -75,6 +77,7 @@ fn every_field_arrives_where_it_belongs() {
         log_level,
         load_balancer_class,
         foreign_bgp,
+        replicas,
         controller,
         speaker,
         ..
@@ -82,6 +85,7 @@ fn every_field_arrives_where_it_belongs() {
     assert_eq!(log_level, "debug");
     assert_eq!(load_balancer_class.as_deref(), Some("example.com/metallb"));
     assert_eq!(foreign_bgp, Some(ForeignBgp::FrrK8s));
+    assert_eq!(replicas, 3);
 
     assert_eq!(
         controller.node_selector,

@@ -1,0 +1,172 @@
+//! When the webhooks of the controller are asked, and that nobody has to wait for them. Each test leaves MetalLB available.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::{Node, Secret};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use metallb_api::names::object;
+use metallb_api::v1beta1::{ControllerConfig, IPAddressPool, MetalLBSpec};
+use metallb_e2e::fixtures::{METALLB_NAMESPACE, pool};
+use metallb_e2e::kubernetes::Cluster;
+use metallb_e2e::metallb::{self, available, run_as};
+use metallb_e2e::wait::{self, Look};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_mins(1);
+/// Of no network, and of no other test.
+const ADDRESSES: &str = "203.0.113.64/28";
+
+/// The registration, once each of its webhooks has this policy and is trusted.
+async fn registered(cluster: &Cluster, policy: &str) -> Result<ValidatingWebhookConfiguration> {
+    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
+    wait::until(format!("webhooks with the policy {policy}"), LIMIT, async || {
+        let found = registrations.get(object::WEBHOOK_CONFIGURATION).await?;
+        let webhooks = found.webhooks.as_deref().unwrap_or_default();
+        let policies: Vec<_> = webhooks
+            .iter()
+            .map(|one| one.failure_policy.clone().unwrap_or_default())
+            .collect();
+        let trusted = webhooks.iter().all(|one| one.client_config.ca_bundle.is_some());
+        let right = trusted && policies.len() == 6 && policies.iter().all(|one| one == policy);
+        Ok::<_, kube::Error>(if right {
+            Look::Done(found)
+        } else {
+            Look::NotYet(format!("{policies:?}, trusted: {trusted}"))
+        })
+    })
+    .await
+}
+
+fn pools(cluster: &Cluster) -> Api<IPAddressPool> {
+    Api::namespaced(cluster.client(), METALLB_NAMESPACE)
+}
+
+/// Applies a pool once, without another attempt, and removes it again.
+async fn create_pool(cluster: &Cluster, name: &str) -> Result<()> {
+    let outcome = cluster.apply(&pool(name, &[ADDRESSES])).await;
+    if outcome.is_ok() {
+        pools(cluster).delete(name, &DeleteParams::default()).await?;
+    }
+    outcome
+}
+
+#[tokio::test]
+async fn the_first_pool_after_an_installation_is_never_refused() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    metallb::absent(&cluster).await?;
+    create_pool(&cluster, "before").await?;
+    cluster.apply(&metallb::resource(metallb::ordinary())).await?;
+    // Over and over while the controller comes up, gets its certificate and is registered.
+    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
+    wait::until("webhooks that are enforced", LIMIT, async || {
+        let refused = create_pool(&cluster, "during").await.err();
+        if let Some(error) = refused {
+            return Ok(Look::Done(Err(error)));
+        }
+        let found = registrations.get_opt(object::WEBHOOK_CONFIGURATION).await?;
+        let enforced = found.iter().flat_map(|found| found.webhooks.iter().flatten());
+        let enforced = enforced
+            .filter(|one| one.failure_policy.as_deref() == Some("Fail"))
+            .count();
+        Ok::<_, kube::Error>(if enforced == 6 {
+            Look::Done(Ok(()))
+        } else {
+            Look::NotYet(format!("{enforced} of 6"))
+        })
+    })
+    .await??;
+    create_pool(&cluster, "after").await?;
+    available(&cluster).await
+}
+
+#[tokio::test]
+async fn a_contradiction_is_refused_while_a_controller_is_there_and_nothing_while_none_is() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    registered(&cluster, "Fail").await?;
+    cluster.apply(&pool("first", &[ADDRESSES])).await?;
+    let refused = cluster.apply(&pool("second", &[ADDRESSES])).await;
+    let said = refused
+        .err()
+        .map(|error| format!("{error:#}"))
+        .unwrap_or_default();
+    pools(&cluster).delete("first", &DeleteParams::default()).await?;
+    ensure!(said.contains("overlaps"), "{said}");
+
+    // A controller that no node may run.
+    let nowhere = MetalLBSpec {
+        controller_node_selector: Some([("example.com/nowhere".to_owned(), "true".to_owned())].into()),
+        ..metallb::ordinary()
+    };
+    cluster.apply(&metallb::resource(nowhere)).await?;
+    registered(&cluster, "Ignore").await?;
+    create_pool(&cluster, "meanwhile").await?;
+    available(&cluster).await?;
+    registered(&cluster, "Fail").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_registration_comes_back_trusted_and_its_certificate_is_the_controllers() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    registered(&cluster, "Fail").await?;
+    let secrets: Api<Secret> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    let before = secrets.get(object::WEBHOOK_CERTIFICATE_SECRET).await?.data;
+    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
+    registrations
+        .delete(object::WEBHOOK_CONFIGURATION, &DeleteParams::default())
+        .await?;
+    registered(&cluster, "Fail").await?;
+    // What another MetalLB has registered beside ours is answered by nobody.
+    let stranger = json!({"webhooks": [{"name": "stranger.metallb.io", "sideEffects": "None",
+        "admissionReviewVersions": ["v1"], "clientConfig": {"url": "https://192.0.2.1/"}}]});
+    let parameters = PatchParams::default();
+    registrations
+        .patch(
+            object::WEBHOOK_CONFIGURATION,
+            &parameters,
+            &Patch::Strategic(stranger),
+        )
+        .await?;
+    registered(&cluster, "Fail").await?;
+    let after = secrets.get(object::WEBHOOK_CERTIFICATE_SECRET).await?.data;
+    ensure!(
+        before.is_some() && before == after,
+        "the operator wrote into the Secret"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn several_controllers_run_on_several_nodes_within_a_budget() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    let several = MetalLBSpec {
+        controller_config: Some(ControllerConfig {
+            replicas: Some(2),
+            ..ControllerConfig::default()
+        }),
+        ..metallb::ordinary()
+    };
+    run_as(&cluster, several).await?;
+    let nodes: Api<Node> = Api::all(cluster.client());
+    let nodes = nodes.list(&ListParams::default()).await?.items.len();
+    let pods = metallb::pods(&cluster, "app=metallb,component=controller").await?;
+    let used: std::collections::BTreeSet<_> = pods.values().collect();
+    ensure!(pods.len() == 2 && (nodes < 2 || used.len() == 2), "{pods:?}");
+    let budgets: Api<PodDisruptionBudget> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    ensure!(budgets.get_opt("controller").await?.is_some());
+    available(&cluster).await?;
+    wait::until("the budget to go", LIMIT, async || {
+        let found = budgets.get_opt("controller").await?;
+        Ok::<_, kube::Error>(found.map_or(Look::Done(()), |found| Look::NotYet(found.name_any())))
+    })
+    .await?;
+    let pods = metallb::pods(&cluster, "app=metallb,component=controller").await?;
+    ensure!(pods.len() == 1, "{pods:?}");
+    Ok(())
+}
