@@ -115,7 +115,7 @@ pub enum SelfSignedError {
 /// every process: `now` plus the life of an authority.
 ///
 /// # Errors
-/// See [`SelfSignedError`].
+/// If `host` cannot be in a certificate, or the kernel gives no randomness.
 pub fn self_signed(host: &str, now: Time) -> Result<Shown, SelfSignedError> {
     let key = KeyPair::generate().map_err(SelfSignedError::Make)?;
     let mut params = CertificateParams::new([host.to_owned()]).map_err(SelfSignedError::Make)?;
