@@ -3,6 +3,7 @@
 mod changes;
 mod dual_stack;
 mod lacks;
+mod page;
 mod properties;
 mod requests;
 
