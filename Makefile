@@ -39,7 +39,8 @@ demo: deps ## From nothing to a served address: cluster, images, operator, pool,
 	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) scripts/demo
 
 .PHONY: test
-test: deps lint deny unit check-generated e2e ## Everything CI runs
+test: ## Everything CI runs, and how long each step took
+	@scripts/steps deps lint deny unit check-generated images e2e
 
 ##@ Develop
 

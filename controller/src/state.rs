@@ -10,6 +10,7 @@
 //! the first new one given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use metallb_api::names::condition;
@@ -28,12 +29,15 @@ mod queue;
 mod tells;
 #[cfg(test)]
 mod tests;
+mod turns;
+mod waiting;
 
 use configuration::{Configuration, Reading};
 use known::{doubt_status, is_older};
 use queue::WriteQueue;
 use tells::Tells;
 pub(crate) use tells::{Subject, Tell};
+use waiting::Waiting;
 
 /// A status that others have changed this often lately is told to be contested: not at the first time, when somebody
 /// has edited it by hand.
@@ -64,10 +68,9 @@ pub(crate) struct State {
     /// Services that came with a list and were not known before: their statuses are believed with the next decision.
     unadopted: BTreeSet<NamespacedName>,
     dirty: BTreeSet<NamespacedName>,
-    /// Services that lack an address that may be released: tried again when one is.
-    waiting: BTreeSet<NamespacedName>,
-    /// An address was released since they were last tried.
-    freed: bool,
+    waiting: Waiting,
+    /// Addresses that are to be had since those who wait were last tried.
+    freed: Vec<IpAddr>,
     tells: Tells,
     writes: WriteQueue,
 }
@@ -91,8 +94,8 @@ impl State {
             allocator: Allocator::new(),
             unadopted: BTreeSet::new(),
             dirty: BTreeSet::new(),
-            waiting: BTreeSet::new(),
-            freed: false,
+            waiting: Waiting::default(),
+            freed: Vec::new(),
             tells: Tells::default(),
             writes: WriteQueue::default(),
         }
@@ -216,32 +219,13 @@ impl State {
         self.adopt();
         loop {
             for key in self.next_round() {
-                // What is on its way into a status stays with its Service until it is known whether it got there.
-                if self.writes.postpones(&key) {
-                    continue;
-                }
-                if let Some(facts) = self.services.get(&key).cloned() {
-                    let outcome = service::converge(&mut self.allocator, &facts);
-                    self.carry_out(&facts, outcome);
-                }
+                self.decide_about(&key);
             }
-            // Once for all that was released, not once for each: many may wait while many release.
-            if !std::mem::take(&mut self.freed) {
+            if self.freed.is_empty() {
                 break;
             }
-            self.dirty.extend(self.waiting.iter().cloned());
+            self.try_waiting();
         }
-    }
-
-    /// The Services to decide about, in the order of their claims.
-    fn next_round(&mut self) -> Vec<NamespacedName> {
-        let turn = |key| Some((service::turn(self.services.get(&key)?), key));
-        let mut round: Vec<_> = std::mem::take(&mut self.dirty)
-            .into_iter()
-            .filter_map(turn)
-            .collect();
-        round.sort();
-        round.into_iter().map(|(_, key)| key).collect()
     }
 
     /// The next write, if one may start: at most one is under way for each Service.
@@ -325,7 +309,7 @@ impl State {
         self.unadopted.remove(key);
         self.dirty.remove(key);
         self.writes.forget(key);
-        self.freed |= self.allocator.forget(key);
+        self.freed.extend(self.allocator.forget(key));
     }
 
     /// Puts the configuration in force if it is valid; otherwise says once what is wrong, and keeps the last good one.
@@ -388,12 +372,8 @@ impl State {
             lack,
         } = outcome;
         let key = &facts.key;
-        self.freed |= freed;
-        if lack.is_some_and(|lack| lack.ends_with_a_release()) {
-            self.waiting.insert(key.clone());
-        } else {
-            self.waiting.remove(key);
-        }
+        self.freed.extend(freed);
+        self.waiting.update(facts, lack.as_ref());
         self.tells.decided(facts, events, &ingress, !write);
         if write {
             self.writes.put(Write {

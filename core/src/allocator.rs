@@ -133,8 +133,8 @@ impl Allocator {
         self.ledger.release(service).is_some()
     }
 
-    /// The Service is gone: everything it had a claim on is to be had. Tells whether that was anything.
-    pub fn forget(&mut self, service: &NamespacedName) -> bool {
+    /// The Service is gone: everything it had a claim on is to be had. Returns what that was.
+    pub fn forget(&mut self, service: &NamespacedName) -> Vec<IpAddr> {
         self.ledger.forget(service)
     }
 
@@ -160,10 +160,14 @@ impl Allocator {
         self.ledger.take_struck(service)
     }
 
-    /// Whether some pool gives `address` to somebody.
-    pub(crate) fn is_offered(&self, address: IpAddr) -> bool {
-        let pools = self.pools.as_ref();
-        pools.is_some_and(|pools| offering(pools, &[address]).is_some())
+    /// The pool that offers `address`.
+    pub fn pool_of(&self, address: IpAddr) -> Option<&Pool> {
+        offering(self.pools.as_ref()?, &[address])
+    }
+
+    /// Whether a Service that shares with nobody holds `address`: nobody else gets it now.
+    pub fn is_closed(&self, address: IpAddr) -> bool {
+        self.ledger.terms(address).any(|terms| terms.key.is_empty())
     }
 
     /// How full the pool is; `None` if there is no such pool.

@@ -4,6 +4,7 @@
 //! ```text
 //!   World ─► Plan of each dirty Service ─► Ledger::settle ─► Action: announce, withdraw, tell, decided
 //!                         └─ complaint ──► Complaints (told when it lasts)
+//!   what is announced ─► Report ─► StatusWrite: the ServiceL2Status objects of this node
 //! ```
 
 use std::net::IpAddr;
@@ -14,9 +15,11 @@ use crate::layer2::{Interfaces, Reason};
 
 mod complaints;
 mod ledger;
+mod statuses;
 
 pub use complaints::Complaints;
 pub use ledger::Ledger;
+pub use statuses::{Pod, Report, StatusFacts, StatusWrite, reported_service};
 
 /// The verdict about one Service on this node. The addresses of a Service are announced together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,11 +36,11 @@ pub struct Outcome {
     pub write: bool,
     /// What to tell. A complaint is repeated at every pass while its cause lasts: the caller drops what it told before.
     pub events: Vec<ServiceEvent>,
-    /// Others can have an address that they could not have because of this Service: those who wait should be tried
+    /// Addresses that others can have and could not have before because of this Service: those who wait should be tried
     /// again. An address given up is to be had when the status does not list it any more, and not before.
-    pub freed: bool,
-    /// Why the Service has no address, or only one of two that it prefers. It is tried again when the pools change, and if
-    /// [`Lack::ends_with_a_release`], when an address is released.
+    pub freed: Vec<IpAddr>,
+    /// Why the Service has no address, or only one of two that it prefers. It is tried again when the pools change, and
+    /// when an address of [`Lack::pools_in_use`] is released.
     pub lack: Option<Lack>,
 }
 

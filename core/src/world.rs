@@ -210,6 +210,11 @@ impl World {
         self.claims.get(service)
     }
 
+    /// The uid of the speakers' Pod called `name`, if it is known.
+    pub fn speaker_uid(&self, name: &str) -> Option<&str> {
+        Some(self.speakers.get(name)?.uid.as_str())
+    }
+
     fn note_list<F>(&mut self, kind: Kind, change: &Change<F>) {
         if matches!(change, Change::Reset(_)) {
             self.listed.insert(kind);

@@ -17,8 +17,10 @@ use tokio::time::Instant;
 
 use crate::apply::Hands;
 use crate::args::Args;
+use crate::l2_status::Statuses;
 use crate::layer2::{self, Exclusions};
 use crate::owner::Owner;
+use crate::trim::Trim;
 use crate::watch::{self, Sources};
 
 /// Facts on their way to the owner task. When it is full the watches wait, and with them the API server's connections;
@@ -58,6 +60,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let (inputs, queue) = mpsc::channel(INPUTS);
     tasks.spawn("interfaces", forward(layer2.interfaces(), inputs.clone()));
     let speaker_labels = args.speaker_labels().to_owned();
+    let statuses = Statuses::spawn(&mut tasks, client.clone(), &namespace, &node);
     watch::spawn_all(
         &mut tasks,
         Sources {
@@ -73,7 +76,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         class: args.lb_class().map(str::to_owned),
         ignore_exclude_label: args.ignore_exclude_lb,
     });
-    tasks.spawn("owner", own(owner, queue, Hands { layer2, recorder }, health));
+    let hands = Hands {
+        layer2,
+        recorder,
+        statuses,
+        pod: args.pod_name,
+    };
+    tasks.spawn("owner", own(owner, queue, hands, health));
     tasks.run(shutdown).await
 }
 
@@ -87,19 +96,29 @@ async fn own(
 ) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut batch = Vec::with_capacity(INPUTS);
+    let mut trim = Trim::new();
     loop {
         tokio::select! {
             heard = queue.recv_many(&mut batch, INPUTS) => if heard == 0 {
                 bail!("every source of facts is gone");
             },
             () = until(owner.next_deadline().map(|deadline| start + deadline)) => {}
+            () = until(trim.due()) => {
+                trim.run();
+                continue;
+            }
         }
+        trim.heard();
         for input in batch.drain(..) {
             for fault in owner.observe(input, start.elapsed()) {
                 tracing::error!(%fault, "configuration object cannot be used, its last good version stays in force");
             }
         }
-        for action in owner.decide(start.elapsed()) {
+        let actions = owner.decide(start.elapsed());
+        if owner.is_acting() {
+            hands.statuses.of_pod(owner.pod(&hands.pod));
+        }
+        for action in actions {
             hands.carry_out(action, &owner);
         }
         if owner.is_acting() && !health.is_ready() {

@@ -1,9 +1,11 @@
-//! Carries out what was decided: addresses to the layer 2 thread, notes to Events, verdicts to the log.
+//! Carries out what was decided: addresses to the layer 2 thread, notes to Events, verdicts to the statuses and the
+//! log.
 
 use metallb_core::layer2::Interfaces;
 use metallb_core::plan::{Action, Decision, Note};
 use metallb_runtime::events::{self, EventKind, Recorder};
 
+use crate::l2_status::Statuses;
 use crate::layer2::{Handle, InterfaceChoice};
 use crate::owner::Owner;
 
@@ -11,6 +13,9 @@ use crate::owner::Owner;
 pub(crate) struct Hands {
     pub(crate) layer2: Handle,
     pub(crate) recorder: Recorder,
+    pub(crate) statuses: Statuses,
+    /// The name of the own Pod.
+    pub(crate) pod: String,
 }
 
 impl Hands {
@@ -39,6 +44,7 @@ impl Hands {
                 before,
                 decision,
             } => {
+                self.statuses.decided(&service, decision.as_ref());
                 let verdict = match decision {
                     None => "serviceDeleted",
                     Some(Decision::Announce(_)) => "announced",

@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Announce only Services of this load balancer class [default: Services without a class]
     #[arg(long, default_value = "")]
     lb_class: String,
+    /// Name of the speaker's own Pod, after which its ServiceL2Status objects are deleted
+    #[arg(long, env = env::POD_NAME, default_value = "")]
+    pub(crate) pod_name: String,
     /// Labels of the speakers' Pods [default: app=metallb,component=speaker]
     #[arg(long, env = env::ML_LABELS, default_value = "")]
     ml_labels: String,
@@ -40,9 +43,6 @@ pub(crate) struct Args {
 /// Flags that are accepted and have no effect in this version.
 #[derive(Debug, clap::Args)]
 struct Pending {
-    /// Name of the speaker's own Pod (no effect yet)
-    #[arg(long, env = env::POD_NAME)]
-    pod_name: Option<String>,
     /// Deprecated, no effect
     #[arg(long, env = env::HOST)]
     host: Option<String>,
@@ -119,11 +119,10 @@ impl Args {
         }
     }
 
-    /// The flags that were given, also by their variables, and that this version does not act upon. `--host` and
-    /// `--pod-name` are not among them: every manifest sets them and nobody expects an effect.
+    /// The flags that were given, also by their variables, and that this version does not act upon. `--host` is
+    /// not among them: every manifest sets it and nobody expects an effect.
     pub(crate) fn without_effect(&self) -> Vec<&'static str> {
         let Pending {
-            pod_name: _,
             host: _,
             port,
             pprof_bind_address,

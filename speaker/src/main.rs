@@ -8,8 +8,10 @@
 mod app;
 mod apply;
 mod args;
+mod l2_status;
 mod layer2;
 mod owner;
+mod trim;
 mod watch;
 
 /// The owner task runs on one thread: its work is short, and each thread costs memory on every node of a cluster.

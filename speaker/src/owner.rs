@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use metallb_api::NamespacedName;
 use metallb_core::config::Fault;
-use metallb_core::plan::{Action, Complaints, Ledger};
+use metallb_core::plan::{Action, Complaints, Ledger, Pod};
 use metallb_core::world::{Input, Kind, Own, World};
 
 /// How long to wait for the list of the speakers' Pods when all else is known. It comes with the others, unless listing
@@ -89,6 +89,13 @@ impl Owner {
     /// Whether enough is known to act.
     pub(crate) fn is_acting(&self) -> bool {
         self.stage == Stage::Acting
+    }
+
+    /// The Pod of this name, if it is one of the speakers'.
+    pub(crate) fn pod(&self, name: &str) -> Option<Pod> {
+        let uid = self.world.speaker_uid(name)?.to_owned();
+        let name = name.to_owned();
+        Some(Pod { name, uid })
     }
 
     /// The Service as Events refer to it. `kubectl describe` finds Events by all of these.

@@ -1,19 +1,22 @@
 //! Packet sockets: whole frames of one kind on one interface.
 //!
-//! This is the one crate with `unsafe` code, because two things that the speaker needs have no safe form:
+//! This is the one crate with `unsafe` code, because three things that the speaker needs have no safe form:
 //!
 //! * an `AF_PACKET` address is built as a C structure (no crate in our tree has a safe constructor for it);
 //! * tokio watches a file descriptor only on the promise that it stays open and the same, which the type system cannot
-//!   check for it.
+//!   check for it;
+//! * the C library's `malloc_trim` is a C function.
 //!
-//! Both are wrapped here so that no caller can break the promise: [`PacketSocket`] owns its descriptor, never gives it
+//! They are wrapped here so that no caller can break the promise: [`PacketSocket`] owns its descriptor, never gives it
 //! away and never replaces it. Everything else that touches the kernel (socket options, filters, groups, netlink) goes
 //! through the safe interfaces of socket2 and rtnetlink, and stays out of this crate.
 //!
 //! Needs the capability NET_RAW and no other.
 
 mod filter;
+mod memory;
 mod packet_socket;
 
 pub use filter::Traffic;
+pub use memory::give_back_memory;
 pub use packet_socket::PacketSocket;

@@ -114,6 +114,12 @@ impl Ledger {
         holders.filter_map(|key| Some((key, &self.holdings.get(key)?.terms)))
     }
 
+    /// The terms of everybody who holds `address`.
+    pub(super) fn terms(&self, address: IpAddr) -> impl Iterator<Item = &Terms> {
+        let holders = self.holders.get(&address).into_iter().flatten();
+        holders.filter_map(|key| Some(&self.holdings.get(key)?.terms))
+    }
+
     /// The maximal runs of numbers of `family` in `range` that nobody holds and that linger with nobody, ascending.
     pub(super) fn gaps<'a>(
         &'a self,
@@ -198,12 +204,13 @@ impl Ledger {
         }
     }
 
-    /// Strikes out everything about `service`. Tells whether there was anything.
-    pub(super) fn forget(&mut self, service: &NamespacedName) -> bool {
-        let lingered = self.lingering.of(service).next().is_some();
+    /// Strikes out everything about `service`. Returns the addresses that it had a claim on.
+    pub(super) fn forget(&mut self, service: &NamespacedName) -> Vec<IpAddr> {
+        let mut all: Vec<IpAddr> = self.lingering.of(service).collect();
         self.struck.remove(service);
         self.linger(service, []);
-        self.release(service).is_some() || lingered
+        all.extend(self.release(service).into_iter().flat_map(|held| held.addresses));
+        all
     }
 
     /// Moves every holding to the pool that `pool_of` names for its addresses. Those it names none for are struck out,

@@ -5,6 +5,8 @@ use k8s_openapi::api::core::v1::Pod;
 /// One speaker Pod.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SpeakerFacts {
+    /// What tells it from an earlier Pod of its name.
+    pub uid: String,
     /// Where it runs; `None` until it is scheduled.
     pub node: Option<String>,
     /// Condition `Ready` is `True` and the Pod is not being deleted.
@@ -13,6 +15,7 @@ pub struct SpeakerFacts {
 
 impl From<Pod> for SpeakerFacts {
     fn from(pod: Pod) -> Self {
+        let uid = pod.metadata.uid.unwrap_or_default();
         let leaving = pod.metadata.deletion_timestamp.is_some();
         let conditions = pod
             .status
@@ -22,6 +25,7 @@ impl From<Pod> for SpeakerFacts {
             .iter()
             .any(|c| c.type_ == "Ready" && c.status == "True");
         Self {
+            uid,
             node: pod.spec.and_then(|spec| spec.node_name),
             ready: ready && !leaving,
         }
@@ -47,7 +51,7 @@ mod tests {
                 .map(|s| json!({ "type": "Ready", "status": s }))
                 .collect();
             let mut pod = json!({
-                "metadata": { "name": "speaker-x" },
+                "metadata": { "name": "speaker-x", "uid": "u-1" },
                 "spec": { "containers": [], "nodeName": "node1" },
                 "status": { "conditions": conditions },
             });
@@ -58,6 +62,7 @@ mod tests {
             assert_eq!(
                 facts,
                 SpeakerFacts {
+                    uid: "u-1".into(),
                     node: Some("node1".into()),
                     ready
                 },

@@ -86,6 +86,7 @@ mod tests {
         let pods: Vec<_> = pods
             .iter()
             .map(|(node, ready)| SpeakerFacts {
+                uid: String::new(),
                 node: Some((*node).to_owned()),
                 ready: *ready,
             })

@@ -20,9 +20,9 @@ impl Footprint {
         }
     }
 
-    /// Whether others can have an address with `after` that they could not have before: it is free, or may be shared on
-    /// other terms.
-    pub(super) fn gives_way(&self, after: &Self, allocator: &Allocator) -> bool {
+    /// The addresses that others can have with `after` and could not have before: they are free, or may be shared on other
+    /// terms.
+    pub(super) fn opened(&self, after: &Self, allocator: &Allocator) -> Vec<IpAddr> {
         let terms_changed = match (&self.holding, &after.holding) {
             (Some(before), Some(after)) => !before.has_terms_of(after),
             _ => false,
@@ -35,8 +35,10 @@ impl Footprint {
             }
         };
         let held = self.holding.as_ref().map_or(&[][..], Holding::addresses);
-        let mut before = held.iter().chain(&self.lingering).copied();
-        before.any(|address| opened(address) && allocator.is_offered(address))
+        let before = held.iter().chain(&self.lingering).copied();
+        before
+            .filter(|address| opened(*address) && allocator.pool_of(*address).is_some())
+            .collect()
     }
 
     fn holds(&self, address: IpAddr) -> bool {

@@ -63,10 +63,14 @@ impl Lack {
         }
     }
 
-    /// Whether it may end when some other Service gives up an address. If not, it ends when the Service or the pools
-    /// change.
-    pub fn ends_with_a_release(&self) -> bool {
-        self.pools.iter().any(|(_, reason)| reason.ends_with_a_release())
+    /// The pools of which it would have an address if others did not use it. If there is none, it lasts until the Service
+    /// or the pools change.
+    pub fn pools_in_use(&self) -> impl Iterator<Item = &str> {
+        let in_use = self
+            .pools
+            .iter()
+            .filter(|(_, reason)| reason.ends_with_a_release());
+        in_use.map(|(pool, _)| pool.as_str())
     }
 }
 

@@ -72,7 +72,7 @@ impl<'a> Pass<'a> {
         self.allocator.linger(&service.key, &service.ingress);
         let freed = self
             .before
-            .gives_way(&Footprint::of(self.allocator, service), self.allocator);
+            .opened(&Footprint::of(self.allocator, service), self.allocator);
         let after = self.held();
         let ingress = after
             .map(|holding| holding.addresses().to_vec())

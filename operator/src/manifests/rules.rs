@@ -183,6 +183,20 @@ pub(super) const SPEAKER_AT_HOME: &[Rule] = &[
         verbs: WATCH,
         reason: "which addresses are announced, how and from where",
     },
+    Rule {
+        group: METALLB,
+        resources: &["servicel2statuses"],
+        names: &[],
+        verbs: OWN,
+        reason: "makes and cleans one for each Service that its node announces",
+    },
+    Rule {
+        group: METALLB,
+        resources: &["servicel2statuses/status"],
+        names: &[],
+        verbs: &["patch"],
+        reason: "tells there which node announces the Service, and on which interfaces",
+    },
 ];
 
 /// The operator, outside its namespace.

@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub mod address;
 pub mod cgroup;
+pub mod component;
 pub mod components;
 pub mod control_plane;
 pub mod health;

@@ -127,8 +127,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Runs the body of a test with a namespace of its own. Whatever happens, the namespace and everything that was
-    /// created through it are gone afterwards; if the body fails, what was in it is shown first.
+    /// Runs the body of a test with a namespace of its own. Whatever happens, its Services and what was created through it
+    /// elsewhere are gone afterwards, and the namespace is on its way; if the body fails, what was in it is shown first.
     ///
     /// # Errors
     /// Those of the body; a panic goes on as a panic.

@@ -200,8 +200,11 @@ async fn a_namespace_goes_with_its_test_also_when_that_fails() -> Result<()> {
         .await;
     assert_eq!(outcome.unwrap_err().to_string(), "on purpose");
     let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(cluster.client());
-    assert!(namespaces.get_opt(&name).await?.is_none());
-    Ok(())
+    wait::until(format!("{name} to go"), LIMIT, async || {
+        let found = namespaces.get_opt(&name).await?;
+        Ok::<_, kube::Error>(found.map_or(Look::Done(()), |_| Look::NotYet("it is there".to_owned())))
+    })
+    .await
 }
 
 async fn run_web(namespace: &TempNamespace, replicas: u8) -> Result<()> {

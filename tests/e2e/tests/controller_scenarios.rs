@@ -12,19 +12,6 @@ use metallb_e2e::metallb::{addresses, available, event};
 use metallb_e2e::wait::{self, Look};
 use metallb_e2e::{fixtures, metallb};
 
-/// Applies a manifest as a user would, in the namespace of the test.
-async fn apply(namespace: &TempNamespace, manifest: &str) -> Result<String> {
-    let words = ["--namespace", namespace.name(), "apply", "--filename", "-"];
-    namespace.cluster().kubectl_with_input(words, manifest).await
-}
-
-async fn kubectl<const N: usize>(namespace: &TempNamespace, words: [&str; N]) -> Result<String> {
-    namespace
-        .cluster()
-        .kubectl(["--namespace", namespace.name()].into_iter().chain(words))
-        .await
-}
-
 /// Runs the body with MetalLB available and a pool that is gone afterwards.
 async fn with_pool(
     test: &str,
@@ -71,10 +58,10 @@ spec:
   type: LoadBalancer
   loadBalancerIP: 172.30.201.100
 ";
-        apply(namespace, manifest).await?;
+        namespace.kubectl_apply(manifest).await?;
         ensure!(addresses(namespace, "service-name", 1).await? == ["172.30.201.100"]);
         event(namespace, "service-name", "nodeAssigned").await?;
-        let text = kubectl(namespace, ["describe", "service", "service-name"]).await?;
+        let text = namespace.kubectl(["describe", "service", "service-name"]).await?;
         let line = |start: &str, part: &str| {
             text.lines()
                 .any(|line| line.starts_with(start) && line.contains(part))
@@ -116,7 +103,7 @@ spec:
   type: LoadBalancer
   loadBalancerIP: 4.3.2.1
 ";
-        apply(namespace, manifest).await?;
+        namespace.kubectl_apply(manifest).await?;
         let failed = event(namespace, "invalid-request", "AllocationFailed").await?;
         let message = failed.message.unwrap_or_default();
         let start = format!(
@@ -130,7 +117,7 @@ spec:
         );
         ensure!(failed.type_.as_deref() == Some("Warning"));
         ensure!(failed.source.and_then(|source| source.component).as_deref() == Some("metallb-controller"));
-        let shown = kubectl(namespace, ["get", "service", "invalid-request"]).await?;
+        let shown = namespace.kubectl(["get", "service", "invalid-request"]).await?;
         ensure!(shown.contains("<pending>"), "{shown}");
         Ok(())
     })
@@ -273,7 +260,7 @@ async fn s16_the_address_of_a_deleted_service_is_given_again() -> Result<()> {
             .message
             .unwrap_or_default();
         ensure!(told.contains("no available IPs"), "{told}");
-        kubectl(namespace, ["delete", "service", "first"]).await?;
+        namespace.kubectl(["delete", "service", "first"]).await?;
         ensure!(addresses(namespace, "second", 1).await? == ["172.30.201.9"]);
         Ok(())
     })

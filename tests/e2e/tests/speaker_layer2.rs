@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Event;
+use kube::Api;
 use kube::api::ListParams;
-use metallb_api::v1beta1::{BGPAdvertisement, BGPAdvertisementSpec};
+use metallb_api::names::label;
+use metallb_api::v1beta1::{BGPAdvertisement, BGPAdvertisementSpec, ServiceL2Status};
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, l2_advertisement, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::{Lab, web_image};
@@ -235,6 +237,98 @@ async fn an_address_without_any_advertisement_is_reported_and_served_once_there_
         );
         namespace.apply(l2_advertisement("no-ad", &["no-ad"])).await?;
         ensure!(answer(lab, "172.30.208.1").await?.starts_with("web-"));
+        Ok(())
+    })
+    .await
+}
+
+/// What the ServiceL2Status objects of a Service say, as `node2 on eth0`; ` on ` and nothing is on all interfaces.
+async fn statuses(namespace: &TempNamespace, service: &str) -> Result<Vec<String>> {
+    let api: Api<ServiceL2Status> = Api::namespaced(namespace.cluster().client(), METALLB_NAMESPACE);
+    let about = format!(
+        "{}={service},{}={}",
+        label::SERVICE_NAME,
+        label::SERVICE_NAMESPACE,
+        namespace.name()
+    );
+    let found = api.list(&ListParams::default().labels(&about)).await?.items;
+    let says = |object: ServiceL2Status| {
+        let owners = object.metadata.owner_references.unwrap_or_default();
+        let owner = owners.first().map(|owner| owner.kind.clone()).unwrap_or_default();
+        let labelled = object.metadata.labels.unwrap_or_default().remove(label::NODE);
+        let status = object.status.unwrap_or_default();
+        let names = status
+            .interfaces
+            .into_iter()
+            .flatten()
+            .filter_map(|interface| interface.name);
+        let names = names.collect::<Vec<_>>().join(",");
+        let consistent = labelled == status.node
+            && status.service_name.as_deref() == Some(service)
+            && status.service_namespace.as_deref() == Some(namespace.name())
+            && owner == "Pod";
+        if consistent {
+            format!("{} on {names}", status.node.unwrap_or_default())
+        } else {
+            "incomplete".to_owned()
+        }
+    };
+    Ok(found.into_iter().map(says).collect())
+}
+
+async fn until_statuses(
+    namespace: &TempNamespace,
+    what: &str,
+    content: impl Fn(&[String]) -> bool,
+) -> Result<Vec<String>> {
+    wait::until(format!("the statuses of web {what}"), LIMIT, async || {
+        let seen = statuses(namespace, "web").await?;
+        Ok::<_, anyhow::Error>(if content(&seen) {
+            Look::Done(seen)
+        } else {
+            Look::NotYet(format!("{seen:?}"))
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_status_says_which_node_announces_and_on_which_interfaces() -> Result<()> {
+    on_the_wire("l2-status", async |namespace, _lab| {
+        namespace.apply(pool("l2-status", &["172.30.209.1/32"])).await?;
+        let mut advertisement = l2_advertisement("l2-status", &["l2-status"]);
+        namespace.apply(advertisement.clone()).await?;
+        namespace.apply(fixtures::load_balancer("web")?).await?;
+        let first = assigned_node(namespace, "web").await?;
+        let on_all = format!("{first} on ");
+        until_statuses(namespace, "to name the node", |seen| seen == [on_all.clone()]).await?;
+
+        advertisement.spec.interfaces = Some(vec!["eth0".to_owned()]);
+        namespace.apply(advertisement).await?;
+        let on_eth0 = format!("{first} on eth0");
+        until_statuses(namespace, "to name the interface", |seen| {
+            seen == [on_eth0.clone()]
+        })
+        .await?;
+
+        let exclude = label::EXCLUDE_FROM_EXTERNAL_LOAD_BALANCERS;
+        let cluster = namespace.cluster();
+        cluster
+            .kubectl(["label", "node", &first, &format!("{exclude}=")])
+            .await?;
+        let moved = until_statuses(namespace, "to follow the Service", |seen| {
+            seen.len() == 1 && seen[0].ends_with(" on eth0") && seen[0] != on_eth0
+        })
+        .await;
+        cluster
+            .kubectl(["label", "node", &first, &format!("{exclude}-")])
+            .await?;
+        moved?;
+        until_statuses(namespace, "to come back", |seen| seen == [on_eth0.clone()]).await?;
+
+        let delete = ["--namespace", namespace.name(), "delete", "service", "web"];
+        cluster.kubectl(delete).await?;
+        until_statuses(namespace, "to go with the Service", <[String]>::is_empty).await?;
         Ok(())
     })
     .await

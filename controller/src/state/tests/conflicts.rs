@@ -216,3 +216,21 @@ fn a_service_of_our_class_that_is_no_load_balancer_any_more_is_cleaned() {
     assert_eq!(writes(&mut state), ["web="]);
     assert!(state.allocator.holding(&key("web")).is_none());
 }
+
+/// Trying all of them at each release would take minutes here.
+#[test]
+fn thousands_that_wait_are_served_one_for_each_address_released() {
+    const SERVICES: u16 = 4000;
+    let holders = (0..SERVICES).map(|index| {
+        let [high, low] = index.to_be_bytes();
+        service(&format!("h{index}"), 1, &[&format!("10.0.{high}.{low}")])
+    });
+    let waiting = (0..SERVICES).map(|index| service(&format!("w{index:04}"), 1, &[]));
+    let mut state = started("10.0.0.0-10.0.15.159", holders.chain(waiting).collect());
+    assert_eq!(state.waiting.len(), usize::from(SERVICES));
+    for index in 0..SERVICES {
+        delete(&mut state, &format!("h{index}"));
+        let [high, low] = index.to_be_bytes();
+        assert_eq!(writes(&mut state), [format!("w{index:04}=10.0.{high}.{low}")]);
+    }
+}

@@ -78,7 +78,7 @@ fn a_change_of_families_keeps_the_address_that_is_still_useful() {
         &two.with_families(&[IpFamily::V6], FamilyPolicy::SingleStack),
     );
     assert_eq!(outcome.ingress, ips(&["2001:db8::"]));
-    assert!(outcome.freed);
+    assert_eq!(outcome.freed, ips(&["192.0.2.1"]));
     let (_, outcome) = settle(
         &mut allocator,
         &six.with_families(&[IpFamily::V4], FamilyPolicy::SingleStack),
@@ -147,4 +147,42 @@ fn what_a_pool_edit_leaves_of_a_dual_stack_service_stays() {
         &elsewhere,
         &["203.0.113.0", "2001:db8::1"],
     );
+}
+
+type Families = (&'static [IpFamily], FamilyPolicy);
+
+/// From one family and policy to another, with a pool that has both families and one address of each taken.
+#[test]
+fn a_change_of_policy_adds_or_takes_the_second_address_and_leaves_the_first() {
+    use FamilyPolicy::{PreferDualStack, RequireDualStack, SingleStack};
+    use IpFamily::{V4, V6};
+    let (four, six) = ("192.0.2.1", "2001:db8::1");
+    let table: [(Families, Families, &[&str]); 8] = [
+        ((&[V4], SingleStack), (&[V4, V6], PreferDualStack), &[four, six]),
+        ((&[V4], SingleStack), (&[V4, V6], RequireDualStack), &[four, six]),
+        ((&[V6], SingleStack), (&[V6, V4], PreferDualStack), &[six, four]),
+        ((&[V4, V6], PreferDualStack), (&[V4], SingleStack), &[four]),
+        (
+            (&[V4, V6], PreferDualStack),
+            (&[V4, V6], RequireDualStack),
+            &[four, six],
+        ),
+        ((&[V6, V4], RequireDualStack), (&[V6], SingleStack), &[six]),
+        (
+            (&[V6, V4], RequireDualStack),
+            (&[V6, V4], PreferDualStack),
+            &[four, six],
+        ),
+        ((&[V4], SingleStack), (&[V6], SingleStack), &[six]),
+    ];
+    for (before, after, expected) in table {
+        let mut allocator = dual();
+        settle(
+            &mut allocator,
+            &service("first").with_families(&BOTH, RequireDualStack),
+        );
+        let (web, _) = settle(&mut allocator, &service("web").with_families(before.0, before.1));
+        let (_, outcome) = settle(&mut allocator, &web.with_families(after.0, after.1));
+        assert_eq!(outcome.ingress, ips(expected), "{before:?} {after:?}");
+    }
 }

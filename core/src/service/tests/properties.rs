@@ -1,7 +1,5 @@
 //! Random histories of Services and pools, against the rules stated naively.
 
-use std::collections::BTreeSet;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -143,7 +141,7 @@ impl Shape {
 struct Cluster {
     allocator: Allocator,
     services: BTreeMap<String, ServiceFacts>,
-    waiting: BTreeSet<String>,
+    waiting: BTreeMap<String, Lack>,
 }
 
 impl Cluster {
@@ -161,9 +159,9 @@ impl Cluster {
             }
             Step::Delete(index) => {
                 if let Some(service) = self.services.remove(NAMES[*index]) {
-                    self.allocator.forget(&service.key);
+                    let freed = self.allocator.forget(&service.key);
                     self.waiting.remove(NAMES[*index]);
-                    self.converge(self.waiting.iter().cloned().collect());
+                    self.converge(self.waiting_for(&freed));
                 }
             }
             Step::Configure(index) => {
@@ -188,15 +186,13 @@ impl Cluster {
                 let decided = service.clone().holding(outcome.pool.as_deref(), &outcome.ingress);
                 writes.remove(&name);
                 self.waiting.remove(&name);
-                if outcome.lack.is_some_and(|lack| lack.ends_with_a_release()) {
-                    self.waiting.insert(name.clone());
+                if let Some(lack) = outcome.lack {
+                    self.waiting.insert(name.clone(), lack);
                 }
                 if outcome.write {
                     writes.insert(name, decided);
                 }
-                if outcome.freed {
-                    dirty.extend(self.waiting.iter().cloned());
-                }
+                dirty.extend(self.waiting_for(&outcome.freed));
             }
             let Some((name, written)) = writes.pop_first() else {
                 return;
@@ -206,6 +202,19 @@ impl Cluster {
             dirty.push(name);
         }
         panic!("the Services push each other around for ever");
+    }
+
+    /// Those that lack an address of a pool that one of `freed` is of.
+    fn waiting_for(&self, freed: &[IpAddr]) -> Vec<String> {
+        let pool_of = |ip: &IpAddr| self.allocator.pool_of(*ip);
+        let pools: Vec<&str> = freed
+            .iter()
+            .filter_map(pool_of)
+            .map(|pool| pool.name.as_str())
+            .collect();
+        let waits = |lack: &Lack| lack.pools_in_use().any(|pool| pools.contains(&pool));
+        let waiting = self.waiting.iter().filter(|(_, lack)| waits(lack));
+        waiting.map(|(name, _)| name.clone()).collect()
     }
 
     /// A crash after this write leaves no address in two statuses that may not share it.
@@ -293,7 +302,7 @@ impl Cluster {
         for service in self.services.values() {
             let outcome = converge(&mut self.allocator, service);
             assert!(
-                !outcome.write && !outcome.freed,
+                !outcome.write && outcome.freed.is_empty(),
                 "not settled: {service:?} {outcome:?}"
             );
             assert!(
@@ -314,7 +323,7 @@ impl Cluster {
         for service in self.services.values() {
             let outcome = converge(&mut restarted, service);
             assert!(
-                !outcome.write && !outcome.freed,
+                !outcome.write && outcome.freed.is_empty(),
                 "a restart moves {service:?}: {outcome:?}"
             );
             assert_eq!(

@@ -40,6 +40,7 @@ impl Scene {
             scene.speakers.insert(
                 node.into(),
                 SpeakerFacts {
+                    uid: String::new(),
                     node: Some(node.into()),
                     ready: true,
                 },

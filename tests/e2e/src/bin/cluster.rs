@@ -1,4 +1,4 @@
-//! `cluster up|down|status|load|exec|prepare`: the test cluster from the command line.
+//! `cluster up|down|status|load|exec|stop|start|prepare`: the test cluster from the command line.
 //!
 //! Owns: the arguments and the exit code.
 //! Never: holds any logic; see the module `cluster` of the library.
@@ -15,7 +15,7 @@ use metallb_e2e::cluster::node::Entry;
 use metallb_e2e::cluster::node::init::{Launch, NodeInit};
 use metallb_e2e::cluster::owner::ProxyMode;
 use metallb_e2e::cluster::progress::Progress;
-use metallb_e2e::cluster::{self, Wanted, prerequisites};
+use metallb_e2e::cluster::{self, Wanted, component, prerequisites};
 
 /// A real Kubernetes cluster in network namespaces of this machine.
 #[derive(Debug, Parser)]
@@ -63,6 +63,16 @@ enum Verb {
         /// The command and its arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<String>,
+    },
+    /// End a process of the control plane, such as kube-apiserver, to see what happens without it
+    Stop {
+        /// etcd, kube-apiserver, kube-controller-manager or kube-scheduler
+        component: String,
+    },
+    /// Start it again
+    Start {
+        /// See `stop`
+        component: String,
     },
     /// Build the components if they are not in the cache, and print where they are
     Prepare,
@@ -132,6 +142,8 @@ async fn run_async(layout: Layout, verb: Verb) -> Result<()> {
         }
         Verb::Down { force } => cluster::down(&layout, force).await,
         Verb::Load { archives } => cluster::load(&layout, &archives).await,
+        Verb::Stop { component } => component::stop(&layout, &component).await,
+        Verb::Start { component } => component::start(&layout, &component).await,
         Verb::Status => {
             println!("{}", cluster::status(&layout).await?);
             Ok(())

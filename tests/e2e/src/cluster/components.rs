@@ -57,7 +57,7 @@ impl Components {
     /// Finds a set, or builds it.
     ///
     /// # Errors
-    /// If Go is missing, a module cannot be downloaded or a program does not build; nothing half-built is left.
+    /// As [`Components::prepare`].
     pub(crate) async fn of(recipe: &'static Recipe, progress: &Progress) -> Result<Self> {
         let cache = cache_directory(|name| std::env::var_os(name).map(PathBuf::from))?;
         let go_version = command::run("go", ["env", "GOVERSION"]).await?;

@@ -16,6 +16,9 @@ pub const PORTS: [(&str, u16); 5] = [
     ("kube-scheduler", 10259),
 ];
 
+/// Their control group.
+pub(super) const CGROUP: &str = "control-plane";
+
 /// Name and flags of the two that everything else needs.
 pub fn storage(layout: &Layout) -> [(&'static str, Vec<String>); 2] {
     [("etcd", etcd(layout)), ("kube-apiserver", api_server(layout))]

@@ -21,16 +21,13 @@ use super::components::Components;
 use super::layout::Layout;
 use super::owner::{Lock, Phase, Record};
 use super::prerequisites::Found;
-use super::process::{self, Place, Process, Start};
+use super::process::{self, Process, Start};
 use super::progress::Progress;
-use super::{cgroup, control_plane, health, images, network, node, pki, teardown};
+use super::{cgroup, component, control_plane, health, images, network, node, pki, teardown};
 use crate::wait;
 
 /// Ten times what each part takes on two processors.
 const LIMIT: Duration = Duration::from_secs(90);
-
-/// The control group of the control plane.
-const CONTROL_PLANE: &str = "control-plane";
 
 /// A start in progress.
 pub struct Startup<'a> {
@@ -107,7 +104,7 @@ impl Startup<'_> {
         teardown::make_directories(&self.record.undo)?;
         network::open(&self.record.undo.firewalls).await?;
         network::create(nodes).await?;
-        cgroup::create(CONTROL_PLANE)?;
+        cgroup::create(control_plane::CGROUP)?;
         for &machine in nodes {
             cgroup::create(&node::cgroup(machine))?;
             node::configure(layout, machine, &self.found.plugins)?;
@@ -129,16 +126,7 @@ impl Startup<'_> {
     }
 
     async fn start_on_host(&mut self, layout: &Layout, name: &str, flags: Vec<String>) -> Result<Process> {
-        let start = Start {
-            name: name.to_owned(),
-            cgroup: CONTROL_PLANE.to_owned(),
-            place: Place::Host,
-            log: layout.log(name),
-            command: std::iter::once(self.components.program(name))
-                .chain(flags)
-                .collect(),
-            search_path: self.components.search_path(),
-        };
+        let start = component::on_host(layout, &self.components, name, flags);
         self.start(&start).await
     }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use kube::Resource;
-use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta};
 use metallb_api::names::object::NAMESPACE;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
@@ -20,8 +20,8 @@ use serde::de::DeserializeOwned;
 use super::Cluster;
 use crate::wait;
 
-/// Deletion runs the pods' grace period of 30 seconds at worst.
-const REMOVE_LIMIT: Duration = Duration::from_secs(90);
+/// Nothing holds a Service back.
+const REMOVE_LIMIT: Duration = Duration::from_secs(30);
 const CREATE_LIMIT: Duration = Duration::from_secs(30);
 
 /// See the module.
@@ -30,6 +30,8 @@ pub struct TempNamespace {
     name: String,
     /// What was created outside of it, in that order
     elsewhere: Mutex<Vec<(Api<DynamicObject>, String)>>,
+    /// The same, applied as manifests
+    manifests: Mutex<Vec<String>>,
 }
 
 impl TempNamespace {
@@ -47,6 +49,7 @@ impl TempNamespace {
             cluster: cluster.clone(),
             name,
             elsewhere: Mutex::default(),
+            manifests: Mutex::default(),
         };
         // Pods are refused until the controllers have made the account they run under.
         let accounts: Api<ServiceAccount> = this.api();
@@ -107,6 +110,39 @@ impl TempNamespace {
         self.cluster.apply(&object).await
     }
 
+    /// Runs kubectl in it, as a user would.
+    ///
+    /// # Errors
+    /// As [`command::run`](crate::command::run).
+    pub async fn kubectl<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> Result<String> {
+        self.cluster.kubectl(self.in_it(words)).await
+    }
+
+    /// `kubectl apply` of a manifest whose objects name no namespace, or whose namespace is this one.
+    ///
+    /// # Errors
+    /// As [`command::run`](crate::command::run).
+    pub async fn kubectl_apply(&self, manifest: &str) -> Result<String> {
+        let words = self.in_it(["apply", "--filename", "-"]);
+        self.cluster.kubectl_with_input(words, manifest).await
+    }
+
+    /// `kubectl apply` of a manifest whose objects are in other namespaces. They are removed when the test ends.
+    ///
+    /// # Errors
+    /// As [`command::run`](crate::command::run).
+    pub async fn kubectl_apply_elsewhere(&self, manifest: &str) -> Result<String> {
+        self.manifests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(manifest.to_owned());
+        self.cluster.kubectl_apply(manifest).await
+    }
+
+    fn in_it<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+        ["--namespace", self.name.as_str()].into_iter().chain(words)
+    }
+
     /// What is in it, for the report of a failed test.
     pub(super) async fn describe(&self) -> String {
         let mut text = format!("---- {} when the test failed ----\n", self.name);
@@ -138,7 +174,26 @@ impl TempNamespace {
         text
     }
 
+    /// Removes what another test could notice, and leaves the rest to Kubernetes, which takes five seconds to begin with
+    /// even an empty namespace.
     pub(super) async fn remove(self) -> Result<()> {
+        let services: Api<Service> = self.api();
+        services
+            .delete_collection(&DeleteParams::default(), &ListParams::default())
+            .await?;
+        wait::until(
+            format!("the Services of {} to go", self.name),
+            REMOVE_LIMIT,
+            async || {
+                let left = services.list_metadata(&ListParams::default()).await?.items;
+                Ok::<_, kube::Error>(if left.is_empty() {
+                    wait::Look::Done(())
+                } else {
+                    wait::Look::NotYet(format!("{} are left", left.len()))
+                })
+            },
+        )
+        .await?;
         let elsewhere = self
             .elsewhere
             .into_inner()
@@ -151,19 +206,19 @@ impl TempNamespace {
                 _ => {}
             }
         }
+        let manifests = self
+            .manifests
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        for manifest in manifests.iter().rev() {
+            let words = ["delete", "--ignore-not-found", "--wait=false", "--filename", "-"];
+            self.cluster.kubectl_with_input(words, manifest).await?;
+        }
         let namespaces: Api<Namespace> = Api::all(self.cluster.client());
-        let _ = namespaces.delete(&self.name, &DeleteParams::default()).await; // looked at below
-        wait::until(
-            format!("the namespace {} to go", self.name),
-            REMOVE_LIMIT,
-            async || {
-                Ok::<_, kube::Error>(match namespaces.get_opt(&self.name).await? {
-                    None => wait::Look::Done(()),
-                    Some(left) => wait::Look::NotYet(serde_json::to_string(&left.status).unwrap_or_default()),
-                })
-            },
-        )
-        .await
+        match namespaces.delete(&self.name, &DeleteParams::default()).await {
+            Err(error) if !is_gone(&error) => Err(error).context("cannot remove the namespace of the test"),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -4,19 +4,24 @@
 //! Never: has routes of its own: an address is reached if somebody on the segment answers for it.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use nix::sched::{CloneFlags, setns};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr};
 
-use crate::cluster::address::INTERFACE;
+use crate::cluster::address::{CLIENT, INTERFACE};
 use crate::cluster::node::Entry;
 
 /// tcpdump opens its socket within milliseconds.
 const CAPTURE_START_LIMIT: Duration = Duration::from_secs(10);
+
+/// As long as a request over TCP gets.
+const UDP_LIMIT: Duration = Duration::from_secs(3);
 
 /// A probe waits a second for answers.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
@@ -55,6 +60,36 @@ impl Client {
             &url,
         ];
         self.entry.run(words).await
+    }
+
+    /// What a server of datagrams answers.
+    ///
+    /// # Errors
+    /// If it does not within three seconds.
+    pub async fn udp_ask(&self, address: IpAddr, port: u16, question: &str) -> Result<String> {
+        // A socket stays in the network namespace it was made in; a thread that has entered one is of no further use.
+        let socket = std::thread::spawn(|| {
+            let file = File::open(format!("/run/netns/{CLIENT}"))?;
+            setns(file, CloneFlags::CLONE_NEWNET)?;
+            let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?; // takes both families
+            socket.set_nonblocking(true)?;
+            Ok::<_, anyhow::Error>(socket)
+        });
+        let socket = socket
+            .join()
+            .map_err(|_| anyhow!("a panic in the client's network"))??;
+        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        let address = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        socket.connect((address, port)).await?;
+        socket.send(question.as_bytes()).await?;
+        let mut answer = [0; 1500];
+        let length = tokio::time::timeout(UDP_LIMIT, socket.recv(&mut answer))
+            .await
+            .with_context(|| format!("no answer of {address} to UDP port {port}"))??;
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
     }
 
     /// The hardware addresses that answer an ARP request: none, one, or several if nodes disagree.

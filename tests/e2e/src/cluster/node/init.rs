@@ -48,7 +48,12 @@ impl Launch {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         setsid().context("cannot leave the terminal")?;
         cgroup::join(&self.cgroup)?;
-        let log = File::create(&self.log).with_context(|| format!("cannot write {}", self.log.display()))?;
+        // Appended: what was said before a restart is as interesting.
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .with_context(|| format!("cannot write {}", self.log.display()))?;
         if let Some(name) = &self.new_node {
             let file = format!("/run/netns/{name}");
             setns(File::open(&file).context(file)?, CloneFlags::CLONE_NEWNET)?;

@@ -1,0 +1,236 @@
+//! Users of MetalLB up to 0.12 come with a ConfigMap, and Services that have addresses already. The names of the tests
+//! carry the scenarios' numbers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
+use kube::api::{ListParams, Patch, PatchParams};
+use metallb_api::v1beta1::MetalLBSpec;
+use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, ingress_addresses};
+use metallb_e2e::kubernetes::{Cluster, TempNamespace};
+use metallb_e2e::lab::Lab;
+use metallb_e2e::metallb::{self, addresses, available, event, run_as};
+use metallb_e2e::wait::{self, Look};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// What `controller migrate` prints for the ConfigMap as `kubectl get -o yaml` shows it.
+async fn migrated(cluster: &Cluster, namespace: &str, name: &str) -> Result<String> {
+    let words = [
+        "--namespace",
+        namespace,
+        "get",
+        "configmap",
+        name,
+        "--output=yaml",
+    ];
+    let old = cluster.kubectl(words).await?;
+    let words = [
+        "--namespace",
+        METALLB_NAMESPACE,
+        "exec",
+        "--stdin",
+        "deployment/controller",
+        "--",
+        "/controller",
+        "migrate",
+    ];
+    cluster.kubectl_with_input(words, &old).await
+}
+
+/// Stops MetalLB, as the manual says before a change of versions.
+async fn stop(cluster: &Cluster) -> Result<()> {
+    let words = ["--namespace", METALLB_NAMESPACE, "delete", "metallb", "metallb"];
+    cluster.kubectl(words).await?;
+    wait::until("no pod of MetalLB", LIMIT, async || {
+        let pods = metallb::pods(cluster, "app=metallb").await?;
+        Ok::<_, anyhow::Error>(if pods.is_empty() {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{pods:?}"))
+        })
+    })
+    .await
+}
+
+/// A Service with an address in its status, as the old MetalLB left it.
+async fn served(namespace: &TempNamespace, name: &str, address: &str) -> Result<()> {
+    namespace.apply(fixtures::load_balancer(name)?).await?;
+    let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
+    let services = namespace.api::<Service>();
+    services
+        .patch_status(name, &PatchParams::default(), &Patch::Merge(status))
+        .await?;
+    Ok(())
+}
+
+async fn all_addresses(namespace: &TempNamespace) -> Result<BTreeMap<String, Vec<String>>> {
+    let services = namespace.api::<Service>().list(&ListParams::default()).await?;
+    Ok(services
+        .iter()
+        .map(|service| (service.name_any(), ingress_addresses(service)))
+        .collect())
+}
+
+#[tokio::test]
+async fn s11_services_keep_their_addresses_when_a_config_map_is_migrated() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    cluster
+        .in_namespace("s11", async |namespace| {
+            let old = r"
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  namespace: metallb-system
+  name: config
+data:
+  config: |
+    peers:
+    - peer-address: 172.30.0.1
+      peer-asn: 64501
+      my-asn: 64500
+    address-pools:
+    - name: default
+      protocol: layer2
+      addresses:
+      - 172.30.211.240-172.30.211.250
+    - name: routed
+      protocol: bgp
+      auto-assign: false
+      addresses:
+      - 172.30.212.0/28
+      bgp-advertisements:
+      - aggregation-length: 32
+        localpref: 100
+";
+            namespace.kubectl_apply_elsewhere(old).await?;
+            let new = migrated(&cluster, METALLB_NAMESPACE, "config").await?;
+            stop(&cluster).await?;
+            // Not in the order in which they would be given.
+            served(namespace, "web", "172.30.211.245").await?;
+            served(namespace, "shop", "172.30.211.240").await?;
+            served(namespace, "routed", "172.30.212.7").await?;
+            let before = all_addresses(namespace).await?;
+
+            namespace.kubectl_apply_elsewhere(&new).await?;
+            available(&cluster).await?;
+            namespace.apply(fixtures::load_balancer("new")?).await?;
+            ensure!(addresses(namespace, "new", 1).await? == ["172.30.211.241"]);
+            let mut now = all_addresses(namespace).await?;
+            now.remove("new");
+            ensure!(now == before, "before: {before:?}\nnow: {now:?}");
+            if let Some(lab) = Lab::of(&cluster)? {
+                // Nobody answers without an endpoint; what is announced is for the tests of the speaker.
+                ensure!(lab.client()?.arp("172.30.211.245".parse()?).await?.is_empty());
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The label of the nodes that are to announce.
+const POOL_OF_NODES: &str = "onprem.gke.io/lbnode";
+
+#[tokio::test]
+async fn s15_speakers_of_one_node_pool_announce_what_the_old_system_config_map_allows() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    let Some(lab) = Lab::of(&cluster)? else {
+        return Ok(());
+    };
+    available(&cluster).await?;
+    let node = lab.nodes()?.last().context("a node")?.name();
+    cluster
+        .kubectl([
+            "label",
+            "node",
+            &node,
+            &format!("{POOL_OF_NODES}=true"),
+            "--overwrite",
+        ])
+        .await?;
+    let outcome = cluster
+        .in_namespace("s15", async |namespace| s15(namespace, &lab, &node).await)
+        .await;
+    cluster
+        .kubectl(["label", "node", &node, &format!("{POOL_OF_NODES}-")])
+        .await?;
+    available(&cluster).await.and(outcome)
+}
+
+async fn s15(namespace: &TempNamespace, lab: &Lab, node: &str) -> Result<()> {
+    let cluster = namespace.cluster();
+    let old = r"
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  namespace: kube-system
+  name: metallb-config
+data:
+  config: |
+    address-pools:
+    - name: single-addresses
+      protocol: layer2
+      addresses:
+      - 172.30.213.5/32
+      - 172.30.213.9/32
+    - name: on-demand
+      protocol: layer2
+      manualAssign: true
+      avoid-buggy-ips: true
+      addresses:
+      - 172.30.213.254-172.30.214.1
+";
+    namespace.kubectl_apply_elsewhere(old).await?;
+    let new = migrated(cluster, "kube-system", "metallb-config").await?;
+    namespace.kubectl_apply_elsewhere(&new).await?;
+    let spec = MetalLBSpec {
+        node_selector: Some([(POOL_OF_NODES.to_owned(), "true".to_owned())].into()),
+        ..metallb::ordinary()
+    };
+    run_as(cluster, spec).await?;
+    namespace
+        .apply(fixtures::web("web", 3, metallb_e2e::lab::web_image(cluster))?)
+        .await?;
+    let ask = async |name: &str, pool: Option<&str>| {
+        let mut service = fixtures::load_balancer(name)?;
+        service.spec.get_or_insert_default().selector = Some([("app".to_owned(), "web".to_owned())].into());
+        let annotation = pool.map(|pool| ("metallb.universe.tf/address-pool".to_owned(), pool.to_owned()));
+        service.metadata.annotations = annotation.map(|annotation| [annotation].into());
+        namespace.apply(service).await
+    };
+    for (name, pool, expected) in [
+        ("first", None, "172.30.213.5"),
+        ("second", None, "172.30.213.9"),
+        ("third", Some("on-demand"), "172.30.213.254"),
+        ("fourth", Some("on-demand"), "172.30.214.1"),
+    ] {
+        ask(name, pool).await?;
+        ensure!(addresses(namespace, name, 1).await? == [expected], "{name}");
+    }
+    ask("fifth", None).await?;
+    event(namespace, "fifth", "AllocationFailed").await?;
+
+    let macs = lab.nodes_by_mac().await?;
+    for address in ["172.30.213.5", "172.30.213.254"] {
+        let client = lab.client()?;
+        let mac = wait::until(format!("an answer for {address}"), LIMIT, async || {
+            let mut found = client.arp(address.parse()?).await?;
+            Ok::<_, anyhow::Error>(
+                found
+                    .pop_first()
+                    .map_or(Look::NotYet("silence".to_owned()), Look::Done),
+            )
+        });
+        let mac = mac.await?;
+        ensure!(
+            macs.get(&mac).map(String::as_str) == Some(node),
+            "{address}: {mac}"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! What manuals and tutorials tell users to do about announcements, word for word; only the addresses are those of the
+//! test network. The names of the tests carry the scenarios' numbers.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use metallb_e2e::fixtures::{WEB_PORT, web};
+use metallb_e2e::kubernetes::{Cluster, TempNamespace};
+use metallb_e2e::lab::{Lab, web_image};
+use metallb_e2e::metallb::{addresses, available, event};
+use metallb_e2e::wait::{self, Look};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn on_the_wire(test: &str, body: impl AsyncFnOnce(&TempNamespace, &Lab) -> Result<()>) -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    let Some(lab) = Lab::of(&cluster)? else {
+        return Ok(());
+    };
+    available(&cluster).await?;
+    cluster
+        .in_namespace(test, async |namespace| body(namespace, &lab).await)
+        .await
+}
+
+/// Waits until exactly this node answers for the address.
+async fn announced_by(lab: &Lab, address: &str, node: &str) -> Result<()> {
+    let client = lab.client()?;
+    let address: IpAddr = address.parse()?;
+    let macs = lab.nodes_by_mac().await?;
+    wait::until(format!("{node} to answer for {address}"), LIMIT, async || {
+        let owners = client.who_has(address).await?;
+        let owners: BTreeSet<_> = owners.iter().filter_map(|mac| macs.get(mac)).collect();
+        Ok::<_, anyhow::Error>(if owners.iter().eq([&node]) {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{owners:?}"))
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn s8_a_dns_server_answers_over_tcp_and_udp_on_one_address() -> Result<()> {
+    on_the_wire("s8", async |namespace, lab| {
+        let pool = r"
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata:
+  name: doc-example
+  namespace: metallb-system
+spec:
+  addresses:
+  - 172.30.210.0/24
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata:
+  name: doc-example
+  namespace: metallb-system
+";
+        namespace.kubectl_apply_elsewhere(pool).await?;
+        let mut server = web("dns", 1, web_image(namespace.cluster()))?;
+        let pod = server.spec.as_mut().and_then(|spec| spec.template.spec.as_mut());
+        let container = &mut pod.context("a pod template")?.containers[0];
+        container.args = Some(
+            ["netexec", "--http-port=53", "--udp-port=53"]
+                .map(str::to_owned)
+                .into(),
+        );
+        container.readiness_probe = None;
+        namespace.apply(server).await?;
+        let services = r"
+apiVersion: v1
+kind: Service
+metadata:
+  name: dns-service-tcp
+  annotations:
+    metallb.universe.tf/allow-shared-ip: dns
+spec:
+  type: LoadBalancer
+  loadBalancerIP: 172.30.210.53
+  ports:
+  - name: dnstcp
+    protocol: TCP
+    port: 53
+    targetPort: 53
+  selector:
+    app: dns
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: dns-service-udp
+  annotations:
+    metallb.universe.tf/allow-shared-ip: dns
+spec:
+  type: LoadBalancer
+  loadBalancerIP: 172.30.210.53
+  ports:
+  - name: dnsudp
+    protocol: UDP
+    port: 53
+    targetPort: 53
+  selector:
+    app: dns
+";
+        namespace.kubectl_apply(services).await?;
+        for service in ["dns-service-tcp", "dns-service-udp"] {
+            ensure!(
+                addresses(namespace, service, 1).await? == ["172.30.210.53"],
+                "{service}"
+            );
+        }
+        let client = lab.client()?;
+        let address: IpAddr = "172.30.210.53".parse()?;
+        let over_tcp = wait::until("an answer over TCP", LIMIT, async || {
+            client.http_get(address, 53, "/hostname").await.map(Look::Done)
+        });
+        let over_tcp = over_tcp.await?;
+        let over_udp = wait::until("an answer over UDP", LIMIT, async || {
+            client.udp_ask(address, 53, "hostname").await.map(Look::Done)
+        });
+        let over_udp = over_udp.await?;
+        ensure!(
+            over_tcp.starts_with("dns-") && over_udp.trim() == over_tcp.trim(),
+            "{over_tcp} {over_udp}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+/// A Service of the test, with lines for its annotations.
+async fn service(namespace: &TempNamespace, name: &str, annotations: &str) -> Result<()> {
+    let manifest = format!(
+        r"
+apiVersion: v1
+kind: Service
+metadata:
+  name: {name}
+  annotations: {{{annotations}}}
+spec:
+  type: LoadBalancer
+  selector:
+    app: nginx
+  ports:
+  - port: {WEB_PORT}
+"
+    );
+    namespace.kubectl_apply(&manifest).await.map(drop)
+}
+
+#[tokio::test]
+async fn s10_every_field_of_pool_and_advertisement_does_what_its_description_says() -> Result<()> {
+    on_the_wire("s10", async |namespace, lab| {
+        let nodes: Vec<String> = lab.nodes()?.iter().map(|node| node.name()).collect();
+        let [.., other, chosen] = nodes.as_slice() else {
+            return Ok(()); // a choice among one node is none
+        };
+        let pool = r"
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata:
+  name: ip-pool
+  namespace: metallb-system
+  labels:
+    zone: east
+spec:
+  addresses:
+  - 172.30.214.254/31
+  - 172.30.215.0-172.30.215.2
+  autoAssign: false
+  avoidBuggyIPs: true
+";
+        let advertisement = |node: &str, interface: &str| {
+            format!(
+                r"
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata:
+  name: l2advertise
+  namespace: metallb-system
+spec:
+  ipAddressPools:
+  - another-pool
+  ipAddressPoolSelectors:
+  - matchLabels:
+      zone: east
+  nodeSelectors:
+  - matchLabels:
+      kubernetes.io/hostname: {node}
+  interfaces:
+  - {interface}
+"
+            )
+        };
+        namespace.kubectl_apply_elsewhere(pool).await?;
+        namespace
+            .kubectl_apply_elsewhere(&advertisement(chosen, "eth0"))
+            .await?;
+        namespace
+            .apply(web("nginx", 2, web_image(namespace.cluster()))?)
+            .await?;
+
+        // autoAssign: false
+        service(namespace, "unasked", "").await?;
+        let told = event(namespace, "unasked", "AllocationFailed")
+            .await?
+            .message
+            .unwrap_or_default();
+        ensure!(told.contains("no available IPs"), "{told}");
+        // Both notations of addresses in their order, and avoidBuggyIPs: neither .255 nor .0
+        for (name, expected) in [
+            ("nginx", "172.30.214.254"),
+            ("nginx-2", "172.30.215.1"),
+            ("nginx-3", "172.30.215.2"),
+        ] {
+            service(namespace, name, "metallb.io/address-pool: ip-pool").await?;
+            ensure!(addresses(namespace, name, 1).await? == [expected], "{name}");
+        }
+        service(namespace, "nginx-4", "metallb.io/address-pool: ip-pool").await?;
+        event(namespace, "nginx-4", "AllocationFailed").await?;
+        // ipAddressPoolSelectors, nodeSelectors and interfaces
+        for address in ["172.30.214.254", "172.30.215.1", "172.30.215.2"] {
+            announced_by(lab, address, chosen).await?;
+        }
+        namespace
+            .kubectl_apply_elsewhere(&advertisement(other, "eth0"))
+            .await?;
+        announced_by(lab, "172.30.214.254", other).await?;
+        namespace
+            .kubectl_apply_elsewhere(&advertisement(other, "eth9"))
+            .await?;
+        let client = lab.client()?;
+        wait::until("silence", LIMIT, async || {
+            let owners = client.who_has("172.30.214.254".parse()?).await?;
+            Ok::<_, anyhow::Error>(if owners.is_empty() {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("{owners:?}"))
+            })
+        })
+        .await?;
+        event(namespace, "nginx", "announceFailed").await.map(drop)
+    })
+    .await
+}
