@@ -22,6 +22,7 @@ use super::build::{self, Applied, Prepared, Resources};
 mod webhooks;
 mod workload;
 
+pub(super) use webhooks::ENFORCED as POLICY_ENFORCED;
 pub use webhooks::unregister;
 use workload::Additions;
 

@@ -1,6 +1,7 @@
 //! Fifth step: tells in the resource's conditions what became of it. What is told is computed from applied objects only,
 //! and written only when it differs from what is there.
 
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -10,6 +11,7 @@ use metallb_api::names::{self, condition};
 use metallb_api::v1beta1::MetalLB;
 use serde_json::json;
 
+use super::apply::POLICY_ENFORCED;
 use super::build::{Applied, Resources};
 use super::validate::ForeignBgp;
 
@@ -50,7 +52,7 @@ impl State {
             disruption_budget: _,
             webhook_service: _,
             webhook_secret: _,
-            webhooks: _,
+            webhooks,
             controller_metrics: _,
             speaker_metrics: _,
             controller,
@@ -75,7 +77,11 @@ impl State {
         if !pending.is_empty() {
             return Self::Progressing { message: pending };
         }
-        let notes = [without_nodes(speaker), foreign_bgp.map(foreign_bgp_note)];
+        let notes = [
+            without_nodes(speaker),
+            unenforced(webhooks.as_ref()),
+            foreign_bgp.map(foreign_bgp_note),
+        ];
         Self::Available {
             note: joined(notes.iter().flatten()),
         }
@@ -206,6 +212,19 @@ fn without_nodes(daemon_set: &DaemonSet) -> Option<String> {
             "DaemonSet {}: no node may run it (node selector, taints), so no address is announced",
             names::object::SPEAKER
         )
+    })
+}
+
+/// Everything is served all the same, but what contradicts itself is no longer refused when it is written.
+fn unenforced(webhooks: Option<&ValidatingWebhookConfiguration>) -> Option<String> {
+    let enforced = |webhooks: &ValidatingWebhookConfiguration| {
+        let mut all = webhooks.webhooks.iter().flatten();
+        all.all(|webhook| webhook.failure_policy.as_deref() == Some(POLICY_ENFORCED))
+    };
+    (!webhooks.is_some_and(enforced)).then(|| {
+        "the webhooks are not enforced: the controller has not yet made their certificate, or told the API server of it; \
+         its log says why"
+            .to_owned()
     })
 }
 

@@ -19,6 +19,8 @@ use super::{Error, Target};
 
 /// The key of the authority's certificate in the Secret. The controller has filled it when it is there.
 const AUTHORITY: &str = "ca.crt";
+/// The policy of a webhook that refuses what nobody has an answer about.
+pub(in crate::metallb) const ENFORCED: &str = "Fail";
 const KIND: &str = "ValidatingWebhookConfiguration";
 
 /// What the API server does with a resource that nobody has an answer about.
@@ -34,7 +36,7 @@ impl Unanswered {
     fn as_str(self) -> &'static str {
         match self {
             Self::Ignore => "Ignore",
-            Self::Fail => "Fail",
+            Self::Fail => ENFORCED,
         }
     }
 }

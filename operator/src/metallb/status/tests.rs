@@ -57,6 +57,15 @@ fn daemon_set(seen: i64, [desired, current, updated, ready]: [i32; 4]) -> Daemon
     object
 }
 
+/// A registration of one webhook.
+fn registered(policy: &str) -> ValidatingWebhookConfiguration {
+    serde_json::from_value(
+        json!({ "webhooks": [{ "name": "a", "failurePolicy": policy, "clientConfig": {},
+        "sideEffects": "None", "admissionReviewVersions": ["v1"] }] }),
+    )
+    .unwrap()
+}
+
 fn applied(controller: Deployment, speaker: DaemonSet) -> Resources<Applied> {
     Resources {
         controller_account: ServiceAccount::default(),
@@ -66,7 +75,7 @@ fn applied(controller: Deployment, speaker: DaemonSet) -> Resources<Applied> {
         disruption_budget: None,
         webhook_service: Service::default(),
         webhook_secret: Secret::default(),
-        webhooks: None,
+        webhooks: Some(registered("Fail")),
         controller_metrics: Service::default(),
         speaker_metrics: Service::default(),
         controller,
@@ -206,6 +215,21 @@ fn a_controller_whose_pods_cannot_be_made_degrades_with_the_cause() {
         ),
     ] {
         assert_eq!(state(controller, daemon_set(2, SPEAKER_DONE)), expected);
+    }
+}
+
+#[test]
+fn webhooks_that_are_not_enforced_are_a_note() {
+    for (webhooks, noted) in [
+        (Some(registered("Fail")), false),
+        (Some(registered("Ignore")), true),
+        (None, true),
+    ] {
+        let all = applied(deployment(2, CONTROLLER_DONE), daemon_set(2, SPEAKER_DONE));
+        let State::Available { note } = State::of(&Resources { webhooks, ..all }, None) else {
+            panic!("everything runs");
+        };
+        assert_eq!(note.starts_with("the webhooks are not enforced"), noted, "{note}");
     }
 }
 
