@@ -17,13 +17,13 @@ use metallb_e2e::upstream::Upstream;
 use metallb_e2e::wait::{self, Look};
 
 use crate::containers;
+use crate::crowd::{Crowd, WEB};
 use crate::figure::{Figure, Reading};
 use crate::rows::Row;
+use crate::served::Served;
 use crate::stack::Stack;
 use crate::wire::Client;
 
-/// The web server that announced Services lead to.
-pub const WEB: &str = "web";
 /// On every node one, as Services of users have it.
 const WEB_SERVERS: u8 = 3;
 /// 16,384 addresses of the segment, away from those of its machines.
@@ -154,6 +154,14 @@ impl Bench {
             namespace.name(),
         ];
         self.cluster.kubectl(words).await.map(drop)
+    }
+
+    /// Creates the Service of this number for the web server, and follows it until a client can reach it.
+    ///
+    /// # Errors
+    /// If a step takes longer than `limit`.
+    pub async fn serve(&self, crowd: &mut Crowd, number: usize, limit: Duration) -> Result<Served> {
+        Served::follow(crowd, self.client, number, limit).await
     }
 
     /// When a client on the segment first got an answer for the address.

@@ -19,6 +19,9 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// The web server that announced Services lead to.
+pub const WEB: &str = "web";
+
 /// Requests at a time: they keep two processors busy with the API server.
 const CLIENTS: usize = 8;
 /// kube-proxy leaves Services with this label to another proxy, of which there is none here.
@@ -32,8 +35,8 @@ pub enum Purpose {
     /// To have an address. They have no endpoints and no node programs them, so that only the implementation under
     /// test and the API server are busy with them.
     Address,
-    /// To be announced: their endpoints are the ready pods of the web server of this name.
-    Announcement(&'static str),
+    /// To be announced: their endpoints are the ready pods of the web server [`WEB`].
+    Announcement,
 }
 
 /// What is known of the address of a Service.
@@ -231,8 +234,8 @@ fn name(number: usize) -> String {
 
 fn service(number: usize, purpose: Purpose) -> Result<Service> {
     let service = match purpose {
-        Purpose::Announcement(web) => {
-            let mut service = fixtures::load_balancer(web)?;
+        Purpose::Announcement => {
+            let mut service = fixtures::load_balancer(WEB)?;
             service.metadata.name = Some(name(number));
             service
         }

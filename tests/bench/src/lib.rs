@@ -4,6 +4,7 @@
 //! bin/bench ──► bench ──► stack    installs one implementation, then the other
 //!                 │  ──► rows     what is measured: one file for each row of the table
 //!                 │        ├──► crowd      many Services, and when each got its address
+//!                 │        ├──► served     one Service, from its creation to a client's first answer
 //!                 │        ├──► wire       ARP as a client on the segment sees it
 //!                 │        └──► containers memory and age of a component's processes
 //!                 └──► report    the table, on the screen and in docs/benchmarks.md
@@ -19,5 +20,6 @@ pub mod figure;
 pub mod machine;
 pub mod report;
 pub mod rows;
+pub mod served;
 pub mod stack;
 pub mod wire;

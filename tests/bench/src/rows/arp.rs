@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::{Amount, Row};
-use crate::bench::{Bench, WEB};
+use crate::bench::Bench;
 use crate::crowd::{Crowd, Purpose};
 use crate::figure::{Figure, Reading, Sample, Unit};
 
@@ -28,7 +28,7 @@ async fn measure(bench: &Bench, requests: usize) -> Result<Vec<Reading>> {
         .in_namespace("arp", async |namespace| {
             bench.serve_web(namespace).await?;
             let mut crowd = Crowd::of(namespace).await?;
-            crowd.create(0..1, Purpose::Announcement(WEB)).await?;
+            crowd.create(0..1, Purpose::Announcement).await?;
             let address = crowd.has_address(0, LIMIT).await?.address;
             bench.first_answer(address, LIMIT).await?;
             bench.quiet().await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Amount, Row};
-use crate::bench::{Bench, WEB};
+use crate::bench::Bench;
 use crate::containers;
 use crate::crowd::{Crowd, Purpose};
 use crate::figure::{Figure, Reading, Unit};
@@ -48,7 +48,7 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
             bench.quiet().await?;
             let mut readings = read(bench, 0).await?;
             let mut crowd = Crowd::of(namespace).await?;
-            crowd.create(0..count, Purpose::Announcement(WEB)).await?;
+            crowd.create(0..count, Purpose::Announcement).await?;
             crowd.have_addresses(count, LIMIT).await?;
             for given in crowd.addresses().into_values() {
                 bench.first_answer(given.address, LIMIT).await?;
