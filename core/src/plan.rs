@@ -59,6 +59,17 @@ pub struct Complaint {
     pub reason: &'static str,
     /// One message per Event: what is wrong, and what to do next.
     pub messages: Vec<String>,
+    /// How long it must last before it is told.
+    pub patience: Patience,
+}
+
+/// How long something may be wrong by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Objects that belong together arrive one after the other.
+    ForObjects,
+    /// Pods pull their images and start.
+    ForPods,
 }
 
 /// One thing for the speaker to do.

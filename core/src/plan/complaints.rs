@@ -6,11 +6,22 @@ use std::time::Duration;
 
 use metallb_api::NamespacedName;
 
-use super::{Complaint, Note};
+use super::{Complaint, Note, Patience};
 
-/// How long a complaint must last before it is told: longer than it takes to apply a directory of manifests, short
-/// enough that who waits in front of `kubectl describe` sees it.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Longer than it takes to apply a directory of manifests, short enough that who waits in front of `kubectl describe`
+/// sees it.
+const FOR_OBJECTS: Duration = Duration::from_secs(2);
+/// Longer than most pods take to become ready, so that an ordinary rollout tells nothing.
+const FOR_PODS: Duration = Duration::from_secs(30);
+
+impl Patience {
+    fn length(self) -> Duration {
+        match self {
+            Self::ForObjects => FOR_OBJECTS,
+            Self::ForPods => FOR_PODS,
+        }
+    }
+}
 
 /// The complaints of this node. At most one per Service, so it is bounded by the Services there are.
 #[derive(Debug, Default)]
@@ -38,7 +49,7 @@ impl Complaints {
             .get(service)
             .is_none_or(|(known, _)| known != complaint)
         {
-            let waiting = Stage::Waiting(now + PATIENCE);
+            let waiting = Stage::Waiting(now + complaint.patience.length());
             self.by_service
                 .insert(service.clone(), (complaint.clone(), waiting));
         }
@@ -83,6 +94,11 @@ mod tests {
         Complaint {
             reason: "r",
             messages: vec![message.to_owned()],
+            patience: if message == "no pods" {
+                Patience::ForPods
+            } else {
+                Patience::ForObjects
+            },
         }
     }
 
@@ -94,7 +110,7 @@ mod tests {
         };
         let mut complaints = Complaints::default();
         let mut told = Vec::new();
-        for time in 0..20_000 {
+        for time in 0..40_000 {
             for (_, text) in script.iter().filter(|(at, _)| *at == time) {
                 complaints.observe(&service, text.map(complaint).as_ref(), ms(time));
             }
@@ -114,6 +130,12 @@ mod tests {
             told(&[(100, Some("a")), (500, Some("a")), (9_000, Some("a"))]),
             [(2_100, "a".to_owned())]
         );
+    }
+
+    #[test]
+    fn pods_are_given_time_to_start() {
+        assert_eq!(told(&[(0, Some("no pods")), (29_999, None)]), []);
+        assert_eq!(told(&[(0, Some("no pods"))]), [(30_000, "no pods".to_owned())]);
     }
 
     #[test]

@@ -10,20 +10,20 @@ use metallb_api::names::{annotation, event, label};
 use super::planning::PoolOf;
 use super::{Claim, World};
 use crate::layer2::{Demand, Reason};
-use crate::plan::Complaint;
+use crate::plan::{Complaint, Patience};
 
 /// Names in one list of a message. An Event's message has at most 1,024 characters, and three examples are as telling
 /// as a thousand.
 const NAMED: usize = 3;
 
 impl World {
-    /// Why no node announces the Service, if that is for a person to change. A Service without endpoints is none of
-    /// these: it is on its way, or its owner sees his pods fail.
+    /// Why no node announces the Service, if that is for a person to change.
     pub(super) fn complain(&self, service: &NamespacedName, claim: &Claim) -> Option<Complaint> {
         if !self.own.serves(claim) || claim.invalid {
             return None;
         }
         let pool = self.pool_of(claim)?;
+        let mut patience = Patience::ForObjects;
         let why = match self.advertisements_for(&pool, claim) {
             Err(Reason::SharedIpWithServiceSelector) => self.sharing_and_selecting(&pool, claim),
             Err(_) => self.not_advertised(&pool),
@@ -31,13 +31,18 @@ impl World {
                 let serving = self.slices_of(service).any(|slice| slice.serving);
                 // Without any endpoint, that none is local says nothing.
                 let local = self.local_nodes(service, claim).filter(|_| serving);
-                self.no_node(
-                    &Demand {
-                        advertisements,
-                        local,
-                    },
-                    &pool,
-                )?
+                let demand = Demand {
+                    advertisements,
+                    local,
+                };
+                match self.no_node(&demand, &pool) {
+                    Some(text) => text,
+                    None if serving => return None,
+                    None => {
+                        patience = Patience::ForPods;
+                        no_endpoint(service)
+                    }
+                }
             }
         };
         let addresses: Vec<_> = claim.addresses.iter().map(ToString::to_string).collect();
@@ -49,6 +54,7 @@ impl World {
         Some(Complaint {
             reason: event::NOT_ANNOUNCED,
             messages: vec![message],
+            patience,
         })
     }
 
@@ -119,6 +125,15 @@ impl World {
         }
         Some(text)
     }
+}
+
+fn no_endpoint(service: &NamespacedName) -> String {
+    format!(
+        "it has no ready endpoint; see: kubectl -n {} get endpointslices -l {}={}",
+        service.namespace,
+        label::ENDPOINT_SLICE_SERVICE,
+        service.name
+    )
 }
 
 /// The first few names, quoted, and how many more there are; empty if there is none.

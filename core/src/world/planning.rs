@@ -12,7 +12,7 @@ use super::{Claim, World};
 use crate::config::L2Advertisement;
 use crate::facts::{EndpointFacts, TrafficPolicy};
 use crate::layer2::{Demand, Interfaces, Landscape, Reach, Reason, elect, reporter};
-use crate::plan::{Complaint, Decision, Plan};
+use crate::plan::{Complaint, Decision, Patience, Plan};
 
 type Labels = BTreeMap<String, String>;
 
@@ -126,6 +126,7 @@ impl World {
         let complaint = Some(Complaint {
             reason: event::ANNOUNCE_FAILED,
             messages,
+            patience: Patience::ForObjects,
         });
         Plan {
             complaint,
