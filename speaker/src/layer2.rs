@@ -15,6 +15,7 @@
 //!
 //! Owns the thread and its handle. Never decides which address is served where.
 
+mod asked;
 mod driver;
 mod exclusions;
 mod groups;

@@ -16,7 +16,9 @@
 mod filter;
 mod memory;
 mod packet_socket;
+mod targets;
 
 pub use filter::Traffic;
 pub use memory::give_back_memory;
 pub use packet_socket::PacketSocket;
+pub use targets::Targets;

@@ -8,18 +8,20 @@ use libc::sockaddr_ll;
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
-use crate::Traffic;
+use crate::{Targets, Traffic};
 
 /// A packet socket (packet(7)) on one interface.
 ///
 /// # Guarantees
-/// * Only frames of its [`Traffic`] are received, and never those that this machine sent.
+/// * Only frames of its [`Traffic`] about its [`Targets`] are received, and never those that this machine sent. All
+///   others are dropped by the kernel and cost this process nothing.
 /// * The interface is not put into promiscuous mode.
 /// * Receiving and sending never block the thread.
 #[derive(Debug)]
 pub struct PacketSocket {
     /// Never handed out, so that nobody can close or replace the descriptor (see `open`).
     socket: AsyncFd<Socket>,
+    traffic: Traffic,
 }
 
 impl PacketSocket {
@@ -27,18 +29,26 @@ impl PacketSocket {
     ///
     /// # Errors
     /// `EPERM` without the capability NET_RAW; `ENODEV` or `ENXIO` if the interface has gone; `ENETDOWN` if it is down.
-    pub fn open(interface: u32, traffic: Traffic) -> io::Result<Self> {
+    pub fn open(interface: u32, traffic: Traffic, targets: &Targets) -> io::Result<Self> {
         // Protocol 0 receives nothing. The filter is in place before the bind below names a protocol, so no frame gets
         // past it.
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
         socket.set_nonblocking(true)?;
-        socket.attach_filter(&traffic.filter())?;
+        socket.attach_filter(&traffic.filter(targets))?;
         socket.bind(&link_layer_address(interface, traffic.ether_type())?)?;
         // SAFETY: the descriptor is open and stays so as long as the `AsyncFd`, which owns the `Socket` that owns it:
         // `PacketSocket` has no method that moves or mutates the `Socket`, and `Socket` returns the same descriptor
         // from every `as_raw_fd` call.
         let socket = unsafe { AsyncFd::register(socket) }?;
-        Ok(Self { socket })
+        Ok(Self { socket, traffic })
+    }
+
+    /// Receives frames about these from now on. No frame is lost in the exchange.
+    ///
+    /// # Errors
+    /// `ENOMEM` if the kernel has no room for the filter. The former one stays.
+    pub fn aim(&self, targets: &Targets) -> io::Result<()> {
+        self.socket.get_ref().attach_filter(&self.traffic.filter(targets))
     }
 
     /// Receives one frame into `buffer` and returns its length. A longer frame is cut off at the buffer's end.

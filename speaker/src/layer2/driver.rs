@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::Desired;
+use super::asked::Asked;
 use super::port::Port;
 
 /// Longer than any frame that gets an answer. A longer one is cut off, and its checksum then refuses it.
@@ -48,7 +49,7 @@ pub(super) async fn run(
                 changed.context("nobody says any more which addresses to serve")?;
                 let addresses = desired.borrow_and_update();
                 tracing::debug!(addresses = addresses.len(), "addresses changed");
-                driver.handle(Input::Addresses(&addresses));
+                driver.set_addresses(&addresses);
             }
             changed = interfaces.changed() => {
                 changed.context("nobody says any more which interfaces there are")?;
@@ -76,6 +77,7 @@ struct Driver {
     start: Instant,
     machine: Announcer,
     ports: Ports,
+    asked: Asked,
     retry: Option<Instant>,
     /// What was last said to be unsent.
     reported: Unsent,
@@ -89,6 +91,7 @@ impl Driver {
             start,
             machine: Announcer::new(),
             ports: Ports::default(),
+            asked: Asked::default(),
             retry: None,
             reported: Unsent::default(),
             quiet_until: start,
@@ -138,6 +141,19 @@ impl Driver {
         }
     }
 
+    fn set_addresses(&mut self, addresses: &Desired) {
+        let asked = Asked::of(addresses);
+        if asked != self.asked {
+            self.asked = asked;
+            // Before the link is told: whoever hears of the address may ask at once.
+            for port in self.ports.ports.values_mut() {
+                port.aim(&self.asked);
+            }
+            self.settle();
+        }
+        self.handle(Input::Addresses(addresses));
+    }
+
     fn set_interfaces(&mut self, list: &[Interface]) {
         if self.ports.replace(list) {
             let names: Vec<&str> = list.iter().map(|interface| interface.name.as_str()).collect();
@@ -184,16 +200,11 @@ impl Driver {
 
     fn settle(&mut self) {
         self.retry = None;
-        // No short circuit: every port is tried.
-        if self
-            .ports
-            .ports
-            .values_mut()
-            .map(Port::settle)
-            .filter(|settled| !settled)
-            .count()
-            > 0
-        {
+        let mut settled = true;
+        for port in self.ports.ports.values_mut() {
+            settled &= port.settle(&self.asked);
+        }
+        if !settled {
             self.retry_soon();
         }
     }

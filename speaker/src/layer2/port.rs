@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use metallb_protocol::layer2::{Interface, Protocol};
 use metallb_sys::{PacketSocket, Traffic};
 
+use super::asked::Asked;
 use super::groups::Groups;
 
 /// An interface and its sockets. What is open follows what the interface can do, see [`Self::settle`].
@@ -49,12 +50,15 @@ impl Port {
     /// Opens, joins and closes until everything is as it should be. False if something did not work and should be tried
     /// again.
     #[must_use]
-    pub(super) fn settle(&mut self) -> bool {
-        let index = self.interface.index;
-        let ndp = self.interface.ndp;
-        let result = open_if(self.interface.arp, &mut self.arp, index, Traffic::ArpRequests)
-            .and(open_if(ndp, &mut self.ndp, index, Traffic::NeighborSolicitations))
-            .and(self.groups.settle(index));
+    pub(super) fn settle(&mut self, asked: &Asked) -> bool {
+        let Interface { index, arp, ndp, .. } = self.interface;
+        let result = open_if(arp, &mut self.arp, || {
+            PacketSocket::open(index, Traffic::ArpRequests, &asked.arp)
+        })
+        .and(open_if(ndp, &mut self.ndp, || {
+            PacketSocket::open(index, Traffic::NeighborSolicitations, &asked.ndp)
+        }))
+        .and(self.groups.settle(index));
         let name = &self.interface.name;
         match &result {
             Ok(()) if self.complaint.is_some() => tracing::info!(interface = name, "interface works again"),
@@ -65,6 +69,15 @@ impl Port {
         }
         self.complaint = result.as_ref().err().map(io::Error::kind);
         result.is_ok()
+    }
+
+    /// Listens for what is asked now. A socket that cannot is closed: [`Self::settle`] opens another one.
+    pub(super) fn aim(&mut self, asked: &Asked) {
+        for (slot, targets) in [(&mut self.arp, &asked.arp), (&mut self.ndp, &asked.ndp)] {
+            if slot.as_ref().is_some_and(|socket| socket.aim(targets).is_err()) {
+                *slot = None;
+            }
+        }
     }
 
     /// Receives one frame. False instead of a length if a socket broke and was closed: [`Self::settle`] opens it again.
@@ -115,13 +128,12 @@ impl Port {
 fn open_if(
     wanted: bool,
     slot: &mut Option<PacketSocket>,
-    interface: u32,
-    traffic: Traffic,
+    open: impl FnOnce() -> io::Result<PacketSocket>,
 ) -> io::Result<()> {
     if !wanted {
         *slot = None;
     } else if slot.is_none() {
-        *slot = Some(PacketSocket::open(interface, traffic)?);
+        *slot = Some(open()?);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use metallb_protocol::ethernet::MacAddr;
 use metallb_protocol::layer2::Interface;
 use tokio::runtime::Runtime;
 
+use super::asked::Asked;
 use super::lab::Space;
 use super::port::Port;
 use super::*;
@@ -342,6 +343,12 @@ fn a_slow_interface_tells_all_of_many_addresses() {
     });
 }
 
+/// What the tests of a port ask for.
+fn asked() -> Asked {
+    let asked = [V4, "192.0.2.2"].map(|text| (address(text), Assignment::default()));
+    Asked::of(&asked.into())
+}
+
 /// Waits for a frame on `port`.
 fn hears(runtime: &Runtime, port: &mut Port, limit: Duration) -> bool {
     let mut buffer = [0; 2048];
@@ -372,7 +379,7 @@ fn a_port_hears_again_after_its_interface_left_and_came_back_with_the_same_numbe
     let (runtime, mut port) = street.node.run(move || {
         let runtime = runtime();
         let mut port = Port::new(first);
-        assert!(runtime.block_on(async { port.settle() }));
+        assert!(runtime.block_on(async { port.settle(&asked()) }));
         (runtime, port)
     });
     street.neighbour.run(|| send_to(V4));
@@ -395,7 +402,7 @@ fn a_port_hears_again_after_its_interface_left_and_came_back_with_the_same_numbe
     let second = interface(1);
     let (runtime, mut port) = street.node.run(move || {
         port.update(second);
-        assert!(runtime.block_on(async { port.settle() }));
+        assert!(runtime.block_on(async { port.settle(&asked()) }));
         (runtime, port)
     });
     street.neighbour.run(|| send_to("192.0.2.2"));

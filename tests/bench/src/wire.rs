@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use metallb_e2e::cluster::address::{CLIENT, CLIENT_IPV4, INTERFACE};
 use metallb_e2e::lab::Lab;
-use metallb_sys::{PacketSocket, Traffic};
+use metallb_sys::{PacketSocket, Targets, Traffic};
 use nix::sched::{CloneFlags, setns};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -83,7 +83,8 @@ impl Client {
             .build()?;
         let socket = {
             let _inside = runtime.enter();
-            PacketSocket::open(self.index, Traffic::ArpReplies).context("cannot open a packet socket")?
+            PacketSocket::open(self.index, Traffic::ArpReplies, &Targets::all())
+                .context("cannot open a packet socket")?
         };
         Ok((runtime, socket))
     }
