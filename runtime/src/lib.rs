@@ -16,6 +16,7 @@ pub mod args;
 pub mod backoff;
 pub mod certificates;
 pub mod client;
+pub mod configuration_state;
 pub mod events;
 pub mod http;
 pub mod lease;

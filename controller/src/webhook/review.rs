@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use kube::Client;
 use kube::api::DynamicObject;
 use kube::core::admission::{self, AdmissionRequest, AdmissionResponse, AdmissionReview};
-use kube::core::response::Status;
+use kube::core::response::{Status, reason};
 use metallb_core::admission::{Operation, Verdict, needs, needs_nodes, review};
 use metallb_core::config::objects::{Kind, Object};
 use metallb_runtime::http::{Request, Response};
@@ -43,8 +43,8 @@ impl Undecided {
     /// What HTTP calls it.
     fn code(&self) -> (u16, &'static str) {
         match self {
-            Self::Object { .. } | Self::NoObject(_) => (400, "BadRequest"),
-            Self::Existing(_) => (500, "InternalError"),
+            Self::Object { .. } | Self::NoObject(_) => (400, reason::BAD_REQUEST),
+            Self::Existing(_) => (500, reason::INTERNAL_ERROR),
         }
     }
 }
@@ -143,7 +143,7 @@ fn read(kind: Kind, mut object: DynamicObject, namespace: Option<&str>) -> Resul
 
 fn worded(mut response: AdmissionResponse, decided: Result<Verdict, Undecided>) -> AdmissionResponse {
     let (message, (code, reason), warnings) = match decided {
-        Ok(Verdict { denied, warnings }) => (denied, (403, "Forbidden"), warnings),
+        Ok(Verdict { denied, warnings }) => (denied, (403, reason::FORBIDDEN), warnings),
         Err(error) => (Some(error.to_string()), error.code(), Vec::new()),
     };
     if let Some(message) = message {
