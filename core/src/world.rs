@@ -99,6 +99,8 @@ pub struct World {
     pools: BTreeMap<String, Pool>,
     l2_advertisements: BTreeMap<String, L2Advertisement>,
     bgp_advertisements: BTreeMap<String, BgpAdvertisement>,
+    /// Of the last version of each object that is not in force because of it.
+    faults: BTreeSet<Fault>,
     interfaces: BTreeSet<String>,
     /// The Services of each address.
     by_address: BTreeSet<(IpAddr, NamespacedName)>,
@@ -132,6 +134,7 @@ impl World {
             pools: BTreeMap::new(),
             l2_advertisements: BTreeMap::new(),
             bgp_advertisements: BTreeMap::new(),
+            faults: BTreeSet::new(),
             interfaces: BTreeSet::new(),
             by_address: BTreeSet::new(),
             slices_of: BTreeSet::new(),
@@ -275,6 +278,10 @@ impl World {
         table: fn(&mut Self) -> &mut BTreeMap<String, F>,
     ) -> Vec<Fault> {
         let namespace = change.namespace();
+        let only = match &change {
+            Change::Apply(key, _) | Change::Delete(key) => Some(key.name.clone()),
+            Change::Reset(_) => None,
+        };
         let (change, faults) = good(change.by_name(), table(self));
         if let Some(change) = change {
             self.stale.every_plan |= !merge(table(self), change).is_empty();
@@ -287,7 +294,17 @@ impl World {
                 message,
             }
         };
-        faults.into_iter().map(fault).collect()
+        let faults: Vec<Fault> = faults.into_iter().map(fault).collect();
+        let looked_at =
+            |known: &Fault| known.kind == kind && only.as_ref().is_none_or(|name| *name == known.object.name);
+        self.faults.retain(|known| !looked_at(known));
+        self.faults.extend(faults.iter().cloned());
+        faults
+    }
+
+    /// What is wrong with the configuration now.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.faults.iter()
     }
 
     /// Derives what all plans have in common.

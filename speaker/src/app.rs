@@ -9,10 +9,12 @@ use anyhow::{Context, bail};
 use metallb_api::names::{event, object};
 use metallb_core::world::{Input, Own};
 use metallb_runtime::admin::{self, Health};
+use metallb_runtime::configuration_state::{self, Author, Component};
 use metallb_runtime::events::Recorder;
 use metallb_runtime::tasks::Tasks;
 use metallb_runtime::{args::own_namespace, client, shutdown};
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::watch as latest;
 use tokio::time::Instant;
 
 use crate::apply::Hands;
@@ -61,6 +63,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn("interfaces", forward(layer2.interfaces(), inputs.clone()));
     let speaker_labels = args.speaker_labels().to_owned();
     let statuses = Statuses::spawn(&mut tasks, client.clone(), &namespace, &node);
+    let (verdicts, said) = latest::channel(None);
+    let author = Author {
+        namespace: namespace.clone(),
+        pod: args.pod_name.clone(),
+        component: Component::Speaker(node.clone()),
+    };
+    tasks.spawn(
+        "configuration state",
+        configuration_state::run(client.clone(), author, said),
+    );
     watch::spawn_all(
         &mut tasks,
         Sources {
@@ -80,6 +92,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         layer2,
         recorder,
         statuses,
+        verdicts,
         pod: args.pod_name,
     };
     tasks.spawn("owner", own(owner, queue, hands, health));
@@ -118,6 +131,7 @@ async fn own(
         if owner.is_acting() {
             hands.statuses.of_pod(owner.pod(&hands.pod));
         }
+        hands.say(owner.verdict());
         for action in actions {
             hands.carry_out(action, &owner);
         }

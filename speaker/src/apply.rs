@@ -3,7 +3,9 @@
 
 use metallb_core::layer2::Interfaces;
 use metallb_core::plan::{Action, Decision, Note};
+use metallb_runtime::configuration_state::Verdict;
 use metallb_runtime::events::{self, EventKind, Recorder};
+use tokio::sync::watch as latest;
 
 use crate::l2_status::Statuses;
 use crate::layer2::{Handle, InterfaceChoice};
@@ -13,12 +15,23 @@ use crate::owner::Owner;
 pub(crate) struct Hands {
     pub(crate) layer2: Handle,
     pub(crate) recorder: Recorder,
+    /// To the ConfigurationState.
+    pub(crate) verdicts: latest::Sender<Verdict>,
     pub(crate) statuses: Statuses,
     /// The name of the own Pod.
     pub(crate) pod: String,
 }
 
 impl Hands {
+    /// Says whether the configuration is in force, if that is news.
+    pub(crate) fn say(&self, verdict: Verdict) {
+        self.verdicts.send_if_modified(|known| {
+            let news = *known != verdict;
+            *known = verdict;
+            news
+        });
+    }
+
     /// Does it. Nothing here waits.
     pub(crate) fn carry_out(&self, action: Action, owner: &Owner) {
         match action {

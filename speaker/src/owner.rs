@@ -7,6 +7,7 @@ use metallb_api::NamespacedName;
 use metallb_core::config::Fault;
 use metallb_core::plan::{Action, Complaints, Ledger, Pod};
 use metallb_core::world::{Input, Kind, Own, World};
+use metallb_runtime::configuration_state::Verdict;
 
 /// How long to wait for the list of the speakers' Pods when all else is known. It comes with the others, unless listing
 /// Pods is forbidden; then all nodes count as members, which is better than announcing nothing.
@@ -84,6 +85,17 @@ impl Owner {
             Stage::WaitingForPods { until } => Some(until),
             Stage::Acting => self.complaints.next_deadline(),
         }
+    }
+
+    /// Whether the configuration is in force as it is written; unknown before all of it was listed.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let faults: Vec<&str> = self.world.faults().map(|fault| fault.message.as_str()).collect();
+        let verdict = if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults.join("\n"))
+        };
+        self.is_acting().then_some(verdict)
     }
 
     /// Whether enough is known to act.

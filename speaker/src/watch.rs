@@ -66,7 +66,8 @@ pub(crate) fn spawn_all(tasks: &mut Tasks, sources: Sources, inputs: Sender<Inpu
 /// Whom a pool serves is the controller's business, so the namespaces are not needed.
 #[expect(clippy::needless_pass_by_value, reason = "watches hand over what they read")]
 fn pool(object: v1beta1::IPAddressPool) -> Result<Pool, String> {
-    Pool::parse(&object, &BTreeMap::new()).map_err(|error| error.to_string())
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    Pool::parse(&object, &BTreeMap::new()).map_err(|error| format!("parsing address pool {name}: {error}"))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "watches hand over what they read")]

@@ -477,13 +477,21 @@ fn a_broken_advertisement_is_reported_and_what_it_said_stays_in_force() {
     world.take_plans();
     let key = metallb_api::NamespacedName::new("metallb-system", "ad");
     let broken = Err("duplicate definition of ipAddressPools \"x\"".to_owned());
-    let faults = world.observe(Input::L2Advertisement(Change::Apply(key, broken)));
+    let faults = world.observe(Input::L2Advertisement(Change::Apply(key.clone(), broken)));
     let texts: Vec<_> = faults.iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,
         ["L2Advertisement metallb-system/ad: duplicate definition of ipAddressPools \"x\""]
     );
     assert_eq!(world.take_plans(), [].into(), "nothing changed");
+    assert_eq!(world.faults().cloned().collect::<Vec<_>>(), faults);
+
+    // A word about another object changes nothing; one about this object does.
+    let other = metallb_api::NamespacedName::new("metallb-system", "other");
+    world.observe(Input::L2Advertisement(Change::Delete(other)));
+    assert_eq!(world.faults().count(), 1);
+    world.observe(Input::L2Advertisement(Change::Delete(key)));
+    assert_eq!(world.faults().count(), 0);
 }
 
 #[test]
