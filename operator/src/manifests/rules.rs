@@ -102,6 +102,24 @@ const ASK_WHETHER: Rule = Rule {
     reason: "whether they may have them",
 };
 
+/// Part of saying whether the configuration is in force. Not by name: the first one is yet to be made.
+const SAY_VALID: Rule = Rule {
+    group: METALLB,
+    resources: &["configurationstates"],
+    names: &[],
+    verbs: &["create", "list", "patch", "watch"],
+    reason: "makes its own, and heals it",
+};
+
+/// Part of saying whether the configuration is in force.
+const SAY_VALID_STATUS: Rule = Rule {
+    group: METALLB,
+    resources: &["configurationstates/status"],
+    names: &[],
+    verbs: &["patch"],
+    reason: "tells there whether it understands the configuration",
+};
+
 /// The controller, in its own namespace.
 pub(super) const CONTROLLER_AT_HOME: &[Rule] = &[
     Rule {
@@ -138,6 +156,15 @@ pub(super) const CONTROLLER_AT_HOME: &[Rule] = &[
         verbs: TEND,
         reason: "keeps the certificate of the webhooks in it; can see no other Secret",
     },
+    Rule {
+        group: CORE,
+        resources: &["pods"],
+        names: &[],
+        verbs: &["get"],
+        reason: "its own, which its ConfigurationState is deleted with",
+    },
+    SAY_VALID,
+    SAY_VALID_STATUS,
 ];
 
 /// The speaker, in all namespaces.
@@ -173,7 +200,7 @@ pub(super) const SPEAKER_AT_HOME: &[Rule] = &[
         group: CORE,
         resources: &["pods"],
         names: &[],
-        verbs: WATCH,
+        verbs: &["get", "list", "watch"],
         reason: "which nodes have a speaker",
     },
     Rule {
@@ -197,6 +224,8 @@ pub(super) const SPEAKER_AT_HOME: &[Rule] = &[
         verbs: &["patch"],
         reason: "tells there which node announces the Service, and on which interfaces",
     },
+    SAY_VALID,
+    SAY_VALID_STATUS,
 ];
 
 /// The operator, outside its namespace.
