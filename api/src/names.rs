@@ -220,6 +220,8 @@ pub mod object {
     pub const METALLB: &str = "metallb";
     /// Deployment, ServiceAccount and container of the controller; also its ConfigurationState.
     pub const CONTROLLER: &str = "controller";
+    /// Lease of the one controller that acts, if there are several.
+    pub const CONTROLLER_LEASE: &str = "metallb-controller";
     /// DaemonSet, ServiceAccount and container of the speakers.
     pub const SPEAKER: &str = "speaker";
     /// Prefix of the name of a speaker's ConfigurationState; the node's name follows.

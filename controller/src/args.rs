@@ -36,6 +36,10 @@ pub(crate) struct Args {
     /// The webhooks.
     #[command(flatten)]
     pub(crate) webhooks: Webhooks,
+    /// Act only while this is the one leader among several controllers
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true",
+        action = clap::ArgAction::Set)]
+    pub(crate) leader_elect: bool,
     #[command(flatten)]
     pending: Pending,
 }
@@ -185,6 +189,17 @@ mod tests {
         .unwrap();
         assert_eq!((args.without_effect(), args.lb_class()), (vec![], None));
         assert_eq!(args.health_probe_port, 17472);
+    }
+
+    #[test]
+    fn a_leader_is_elected_unless_that_is_switched_off() {
+        for (given, expected) in [
+            (vec![], true),
+            (vec!["--leader-elect"], true),
+            (vec!["--leader-elect=false"], false),
+        ] {
+            assert_eq!(parse(&given).unwrap().leader_elect, expected, "{given:?}");
+        }
     }
 
     #[test]

@@ -73,12 +73,23 @@ impl ControllerMetrics {
         self.metrics.kubernetes.update_errors.inc_by(count);
     }
 
-    /// Shows how things stand.
-    pub(crate) fn observe_state(&mut self, state: &State) {
+    /// Shows how things stand where this is not the leader: what is given is the leader's to count, and the rules that
+    /// compare these numbers take them from one process.
+    pub(crate) fn observe_follower(&mut self, state: &State) {
+        self.observe_configuration(state);
+        self.pools.set(BTreeMap::new());
+    }
+
+    fn observe_configuration(&self, state: &State) {
         let loaded = state.allocator().pools().is_some();
         self.metrics
             .kubernetes
             .observe_configuration(loaded, state.is_stale());
+    }
+
+    /// Shows how things stand.
+    pub(crate) fn observe_state(&mut self, state: &State) {
+        self.observe_configuration(state);
         let usage = state.allocator().usage();
         self.pools.set(
             usage

@@ -9,6 +9,7 @@ use kube::api::{Api, Patch, PatchParams};
 use metallb_api::names::field_manager;
 use metallb_api::v1beta1::{IPAddressPool, IPAddressPoolStatus};
 use metallb_runtime::backoff::Backoff;
+use metallb_runtime::lease::Leadership;
 use metallb_runtime::log::chain;
 use serde_json::json;
 use tokio::sync::watch::Receiver;
@@ -26,20 +27,25 @@ pub(crate) type PoolStatuses = BTreeMap<String, IPAddressPoolStatus>;
 /// The wait for an answer to one write. There are few of them, and they are not urgent.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Writes what is `wanted`, for ever. What is written leaves `wanted` with the watch's next word on the pool; a pool whose
+/// Writes what is `wanted`, for ever, while this process leads. What is written leaves `wanted` with the watch's next word on the pool; a pool whose
 /// status could not be written waits, and the others do not.
 pub(crate) async fn run(
     client: Client,
     namespace: String,
     mut wanted: Receiver<PoolStatuses>,
+    mut leadership: Leadership,
 ) -> anyhow::Result<()> {
     let api: Api<IPAddressPool> = Api::namespaced(client, &namespace);
     let mut troubles = Troubles::default();
     loop {
         let latest = wanted.borrow_and_update().clone();
         troubles.keep(&latest);
+        let mut postponed = false;
         for (pool, status) in latest {
-            if !troubles.may_write(&pool, Instant::now()) {
+            let now = Instant::now();
+            let leads = leadership.authority().covers(now.into_std());
+            postponed |= !leads;
+            if !leads || !troubles.may_write(&pool, now) {
                 continue;
             }
             match write(&api, &pool, &status).await {
@@ -55,6 +61,7 @@ pub(crate) async fn run(
         let again = troubles.next();
         tokio::select! {
             changed = wanted.changed() => changed.context("the task that owns the pools is gone")?,
+            () = leadership.changed(), if postponed => {}
             () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => {}
         }
     }

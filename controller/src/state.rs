@@ -11,7 +11,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use metallb_api::names::condition;
 use metallb_api::v1beta1::IPAddressPool;
@@ -21,7 +20,7 @@ use metallb_core::facts::ServiceFacts;
 use metallb_core::service::{self, EventKind, Outcome, ServiceEvent};
 
 use crate::pool_status::PoolStatuses;
-use crate::write::{Write, Written};
+use crate::write::Write;
 
 mod configuration;
 mod known;
@@ -31,9 +30,10 @@ mod tells;
 mod tests;
 mod turns;
 mod waiting;
+mod writing;
 
 use configuration::{Configuration, Reading};
-use known::{doubt_status, is_older};
+use known::is_older;
 use queue::WriteQueue;
 use tells::Tells;
 pub(crate) use tells::{Subject, Tell};
@@ -146,63 +146,11 @@ impl State {
         }
     }
 
-    /// Learns what came of a write.
-    pub(crate) fn observe_written(&mut self, write: &Write, written: Written) {
-        let service = &write.service;
-        if self.writes.take_postponed(service) && !matches!(written, Written::Outdated) {
-            self.dirty.insert(service.clone());
-        }
-        match written {
-            Written::Done(facts) => {
-                tracing::info!(%service, ips = ?write.ingress, pool = write.pool, "address written");
-                self.writes.finished(service);
-                // The watch may have told, while the write was under way, that the Service was deleted, and perhaps made
-                // anew under the same name.
-                let known = self.services.get(service);
-                if known.is_some_and(|known| known.uid == facts.uid) {
-                    self.observe_service(service.clone(), *facts);
-                }
-            }
-            Written::Refused(_) | Written::Failed { .. } if !self.services.contains_key(service) => {
-                self.writes.finished(service); // deleted meanwhile
-            }
-            Written::Outdated => {
-                self.writes.finished(service);
-                self.decide_if_newer(write);
-            }
-            Written::Refused(reason) => {
-                self.writes.refused(service);
-                if let Some(known) = self.services.get(service) {
-                    self.tells.refused(known, write, &reason);
-                }
-                self.decide_if_newer(write);
-            }
-            Written::Failed { answered } => {
-                self.writes.failed(service, answered);
-                let known = self.services.get_mut(service);
-                if let Some(known) = known.filter(|known| known.resource_version == write.resource_version) {
-                    doubt_status(known, write);
-                }
-            }
-        }
-    }
-
-    /// It is `now`, counted from the start of the process: writes that had to wait may be tried again.
-    pub(crate) fn advance(&mut self, now: Duration) {
-        let over = self.writes.advance(now);
-        self.dirty.extend(over);
-    }
-
-    /// When [`State::advance`] has something to do.
-    pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.writes.next_due()
-    }
-
-    /// A write came to nothing. If nothing newer was seen yet, the watch will bring it and cause the next decision.
-    fn decide_if_newer(&mut self, write: &Write) {
-        let known = self.services.get(&write.service);
-        if known.is_some_and(|known| known.resource_version != write.resource_version) {
-            self.dirty.insert(write.service.clone());
+    /// Reads the configuration and decides nothing: for metrics and logs of a controller that does not lead.
+    pub(crate) fn follow(&mut self) {
+        if self.is_complete() {
+            self.read_config();
+            self.tells.take(); // the leader tells it
         }
     }
 
@@ -226,11 +174,6 @@ impl State {
             }
             self.try_waiting();
         }
-    }
-
-    /// The next write, if one may start: at most one is under way for each Service.
-    pub(crate) fn next_write(&mut self) -> Option<Write> {
-        self.writes.start()
     }
 
     /// What is to be told since the last call.

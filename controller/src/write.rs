@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
-use kube::api::{Api, Patch, PatchParams};
-use kube::{Client, Error};
+use kube::api::{Patch, PatchParams, Request};
+use kube::{Client, Error, Resource};
 use metallb_api::NamespacedName;
 use metallb_api::names::{annotation, field_manager};
 use metallb_core::facts::ServiceFacts;
@@ -16,9 +16,26 @@ use serde_json::{Value, json};
 /// minute is noticed, and a hundred refused Services cost the API server less than two requests a second.
 pub(crate) const REFUSED: Duration = Duration::from_mins(1);
 
-/// The wait for an answer. An admission webhook that hangs makes the API server answer with an error, which names the
-/// webhook, after 10 s by default: that answer is worth waiting for.
-const TIMEOUT: Duration = Duration::from_secs(12);
+/// How long a write may take, for us and for the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Patience {
+    /// As a rule. The API server needs milliseconds; only a leader whose lease lasts as long may start a write, so a
+    /// longer limit would mean a longer lease, and a later takeover.
+    Short,
+    /// If an attempt failed before. An admission webhook that hangs makes the API server answer with an error, which
+    /// names the webhook, after 10 s by default: that answer is worth waiting for.
+    Long,
+}
+
+impl Patience {
+    /// As a time.
+    pub(crate) fn limit(self) -> Duration {
+        match self {
+            Self::Short => Duration::from_secs(1),
+            Self::Long => Duration::from_secs(11),
+        }
+    }
+}
 
 /// What one Service's status and annotation should become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +68,12 @@ pub(crate) enum Written {
     },
 }
 
-/// Performs `write`. Ends after [`TIMEOUT`] at the latest.
+/// Performs `write`. When `patience` is at its end, this ends, and the API server works on it no longer.
 ///
 /// A merge patch and not server-side apply: an address that upstream's controller wrote with an update belongs to that
 /// field manager for ever, and an apply that leaves it out would not remove it.
-pub(crate) async fn perform(client: Client, write: Write) -> (Write, Written) {
-    let answer = tokio::time::timeout(TIMEOUT, send(client, &write)).await;
+pub(crate) async fn perform(client: Client, write: Write, patience: Patience) -> (Write, Written) {
+    let answer = tokio::time::timeout(patience.limit(), send(client, &write, patience)).await;
     let service = &write.service;
     let written = match answer {
         Ok(Ok(object)) => Written::Done(Box::new(ServiceFacts::from(object))),
@@ -72,22 +89,33 @@ pub(crate) async fn perform(client: Client, write: Write) -> (Write, Written) {
             Written::Failed { answered }
         }
         Err(_) => {
-            let error = "no answer in time";
-            tracing::warn!(%service, error, timeout_s = TIMEOUT.as_secs(), "address not written, trying again");
+            let limit_s = patience.limit().as_secs();
+            tracing::warn!(%service, error = "no answer in time", limit_s, "address not written, trying again");
             Written::Failed { answered: false }
         }
     };
     (write, written)
 }
 
-async fn send(client: Client, write: &Write) -> Result<Service, Error> {
-    let api: Api<Service> = Api::namespaced(client, &write.service.namespace);
+async fn send(client: Client, write: &Write, patience: Patience) -> Result<Service, Error> {
     let parameters = PatchParams {
         field_manager: Some(field_manager::CONTROLLER.into()),
         ..PatchParams::default()
     };
-    api.patch_status(&write.service.name, &parameters, &Patch::Merge(patch(write)))
-        .await
+    let url = Service::url_path(&(), Some(&write.service.namespace));
+    let mut request = Request::new(url)
+        .patch_subresource(
+            "status",
+            &write.service.name,
+            &parameters,
+            &Patch::Merge(patch(write)),
+        )
+        .map_err(Error::BuildRequest)?;
+    let limited = format!("{}&timeout={}s", request.uri(), patience.limit().as_secs());
+    *request.uri_mut() = limited
+        .parse()
+        .expect("a path with a query, and one more parameter of it");
+    client.request(request).await
 }
 
 /// The answer is about this object or about our rights, not about the state of the API server: an invalid token and too

@@ -87,11 +87,12 @@ impl Timing {
 /// Whether this process may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authority {
-    /// It is a follower.
+    /// It is a follower, or a leader that could not renew its lease.
     None,
     /// It leads.
     Until {
-        /// Counts how often it became the leader.
+        /// Counts how often it became the leader after another one, or the first one. A leader that stopped for a while,
+        /// and found that nobody has led meanwhile, goes on with its term.
         term: u64,
         /// Every action has to be over by then.
         end: Instant,

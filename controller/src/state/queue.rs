@@ -18,7 +18,7 @@ use std::time::Duration;
 use metallb_api::NamespacedName;
 use metallb_runtime::backoff::Backoff;
 
-use crate::write::{REFUSED, Write};
+use crate::write::{Patience, REFUSED, Write};
 
 #[cfg(test)]
 mod tests;
@@ -126,21 +126,27 @@ impl WriteQueue {
         }
     }
 
-    /// Takes the first write that may start: its Service has none under way, and if its last one failed, there are not
-    /// too many such.
-    pub(super) fn start(&mut self) -> Option<Write> {
+    /// Takes the first write that may start: there is time for it, its Service has none under way, and if its last one
+    /// failed, there are not too many such.
+    pub(super) fn start(&mut self, may: impl Fn(Patience) -> bool) -> Option<(Write, Patience)> {
         let free = |key: &NamespacedName| !self.under_way.contains(key);
-        let key = if let Some(place) = self.fresh.iter().position(free) {
-            self.fresh.remove(place)?
-        } else if self.retries() < RETRIES {
+        let fresh = self.fresh.iter().position(free).filter(|_| may(Patience::Short));
+        let (key, patience) = if let Some(place) = fresh {
+            (self.fresh.remove(place)?, Patience::Short)
+        } else if self.retries() < RETRIES && may(Patience::Long) {
             let place = self.again.iter().position(free)?;
-            self.again.remove(place)?
+            (self.again.remove(place)?, Patience::Long)
         } else {
             return None;
         };
         let write = self.waiting.remove(&key)?;
         self.under_way.insert(key);
-        Some(write)
+        Some((write, patience))
+    }
+
+    /// Whether there are Services whose next write is to have [`Patience::Long`].
+    pub(super) fn is_patient(&self) -> bool {
+        !self.failing.is_empty()
     }
 
     /// Whether the Service has a write under way; then [`WriteQueue::take_postponed`] remembers that it was asked for.

@@ -1,14 +1,24 @@
 //! Inputs in, writes and tells out: no API server.
 
+use std::time::Duration;
+
 use metallb_api::names::event;
 use metallb_api::v1beta1::{IPAddressPoolSpec, ServiceAllocation};
 use metallb_core::facts::IpFamily;
 
 use super::*;
+use crate::write::Written;
 
 mod conflicts;
 
 const MINUTE: Duration = Duration::from_mins(1);
+
+impl State {
+    /// The next write, with all the time in the world.
+    fn next_write(&mut self) -> Option<Write> {
+        self.start_write(|_| true).map(|(write, _)| write)
+    }
+}
 
 fn key(name: &str) -> NamespacedName {
     NamespacedName::new("shop", name)

@@ -19,6 +19,7 @@ const ADMISSION: &str = "admissionregistration.k8s.io";
 const EXTENSIONS: &str = "apiextensions.k8s.io";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
+const COORDINATION: &str = "coordination.k8s.io";
 const DISCOVERY: &str = "discovery.k8s.io";
 const METALLB: &str = metallb_api::names::GROUP;
 
@@ -165,6 +166,20 @@ pub(super) const CONTROLLER_AT_HOME: &[Rule] = &[
     },
     SAY_VALID,
     SAY_VALID_STATUS,
+    Rule {
+        group: COORDINATION,
+        resources: &["leases"],
+        names: &[],
+        verbs: &["create"],
+        reason: "takes part in the election of the one controller that acts; a name cannot be asked for here",
+    },
+    Rule {
+        group: COORDINATION,
+        resources: &["leases"],
+        names: &[object::CONTROLLER_LEASE],
+        verbs: &["get", "update"],
+        reason: "sees who was elected, and renews that; can see no other Lease",
+    },
 ];
 
 /// The speaker, in all namespaces.

@@ -15,6 +15,8 @@ pub struct Elector {
     known: Option<(Option<Record>, Instant)>,
     leading: Option<Leading>,
     term: u64,
+    /// The transitions in the last claim that succeeded: equal ones mean that nobody else has led since.
+    transitions: Option<i32>,
     /// The last look got no answer in time.
     silent: bool,
     /// The last claim took long, or got no answer in time.
@@ -54,6 +56,7 @@ impl Elector {
             known: None,
             leading: None,
             term: 0,
+            transitions: None,
             silent: false,
             slow: false,
             patient: false,
@@ -117,8 +120,11 @@ impl Elector {
     /// The claim of `record`, sent at `sent`, succeeded: this process leads. The answer came at `now`.
     pub fn claimed(&mut self, record: Record, sent: Instant, now: Instant) {
         self.slow = now.saturating_duration_since(sent) > self.timing.slow;
-        if self.leading.is_none() {
+        let replaced = self.known.as_ref().and_then(|(record, _)| record.as_ref());
+        let was_mine = replaced.is_some_and(|replaced| replaced.holder == self.me);
+        if !was_mine || self.transitions != Some(record.transitions) {
             self.term += 1;
+            self.transitions = Some(record.transitions);
         }
         self.leading = Some(Leading {
             end: sent + Timing::authority(record.duration),

@@ -123,7 +123,7 @@ fn a_leader_renews_each_second_and_may_act_until_before_others_may_take_over() {
 }
 
 #[test]
-fn a_leader_whose_renewals_get_no_answer_stops_and_leads_a_new_term_afterwards() {
+fn a_leader_whose_renewals_get_no_answer_stops_and_goes_on_if_nobody_led_meanwhile() {
     let (mut elector, start) = leader();
     let mut now = start + Timing::DEFAULT.renew;
     let mut attempts = 0;
@@ -151,6 +151,25 @@ fn a_leader_whose_renewals_get_no_answer_stops_and_leads_a_new_term_afterwards()
         "the API server is in trouble"
     );
     elector.claimed(claim, now, now);
+    assert_eq!(elector.authority().term(), Some(1));
+}
+
+#[test]
+fn a_leader_that_comes_after_another_one_starts_a_new_term() {
+    let (mut elector, start) = leader();
+    elector.outdated();
+    elector.observe(Some(record("other", 1)), start);
+    elector.observe(Some(record("", 1)), start);
+    let Step::Claim(claim) = elector.decide(start) else {
+        panic!("it was handed over")
+    };
+    // The claim got through, and its answer did not.
+    elector.unanswered(start);
+    elector.observe(Some(claim), start);
+    let Step::Claim(claim) = elector.decide(start) else {
+        panic!("it is its own")
+    };
+    elector.claimed(claim, start, start);
     assert_eq!(elector.authority().term(), Some(2));
 }
 

@@ -2,6 +2,13 @@
 
 use super::*;
 
+impl WriteQueue {
+    /// The next write, with all the time in the world.
+    fn next(&mut self) -> Option<Write> {
+        self.start(|_| true).map(|(write, _)| write)
+    }
+}
+
 fn key(name: &str) -> NamespacedName {
     NamespacedName::new("shop", name)
 }
@@ -18,7 +25,7 @@ fn write(name: &str, version: &str) -> Write {
 
 /// The Services whose writes may start now, with the versions of these.
 fn started(queue: &mut WriteQueue) -> Vec<String> {
-    std::iter::from_fn(|| queue.start())
+    std::iter::from_fn(|| queue.next())
         .map(|write| write.service.name + write.resource_version.as_str())
         .collect()
 }
@@ -127,7 +134,7 @@ fn while_the_api_server_is_silent_few_ask_for_it_and_afterwards_all_have_their_t
         for key in queue.advance(now) {
             queue.put(write(&key.name, "2"));
         }
-        while let Some(write) = queue.start() {
+        while let Some(write) = queue.next() {
             attempts += 1;
             queue.failed(&write.service, false);
         }
@@ -140,7 +147,7 @@ fn while_the_api_server_is_silent_few_ask_for_it_and_afterwards_all_have_their_t
             queue.put(write(&key.name, "2"));
         }
         let write = queue
-            .start()
+            .next()
             .expect("as soon as it answers, one comes after the other");
         queue.finished(&write.service);
         served += 1;
@@ -191,4 +198,21 @@ fn a_status_that_others_keep_changing_is_set_right_at_once_then_ever_more_rarely
     queue.advance(now + CALM);
     assert_eq!(queue.undone(&key("a")), 1, "that was long ago");
     assert_eq!(queue.next_due(), None);
+}
+
+#[test]
+fn a_write_is_started_only_if_there_is_time_for_it_and_after_a_failure_it_takes_longer() {
+    let mut queue = under_way(&["a"]);
+    queue.failed(&key("a"), true);
+    assert!(queue.is_patient());
+    queue.advance(Duration::from_secs(1));
+    queue.put(write("a", "2"));
+    queue.put(write("b", "1"));
+    assert_eq!(queue.start(|_| false), None);
+    let short = |patience| patience == Patience::Short;
+    assert_eq!(queue.start(short), Some((write("b", "1"), Patience::Short)));
+    assert_eq!(queue.start(short), None);
+    assert_eq!(queue.start(|_| true), Some((write("a", "2"), Patience::Long)));
+    queue.finished(&key("a"));
+    assert!(!queue.is_patient());
 }
