@@ -10,6 +10,7 @@ use super::*;
 use crate::write::Written;
 
 mod conflicts;
+mod simulation;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
