@@ -176,6 +176,12 @@ pub mod metric {
     pub const LAYER2_GRATUITOUS: &str = "metallb_layer2_gratuitous_sent";
     /// Services that are announced by this node.
     pub const ANNOUNCED: &str = "metallb_speaker_announced";
+    /// Label: the Service, with its namespace.
+    pub const SERVICE: &str = "service";
+    /// Label: how it is announced, one of [`super::protocol`].
+    pub const PROTOCOL: &str = "protocol";
+    /// Label: from where.
+    pub const NODE: &str = "node";
 }
 
 /// Condition types, and the reasons that go with them.

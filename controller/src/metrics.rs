@@ -19,7 +19,7 @@ pub(crate) struct ControllerMetrics {
 impl ControllerMetrics {
     /// Adds those of the controller to `metrics`.
     pub(crate) fn new(metrics: Metrics) -> anyhow::Result<Self> {
-        let pool = |name, help| metrics.gauges(name, help, metric::POOL);
+        let pool = |name, help| metrics.gauges(name, help, &[metric::POOL]);
         let pools = Figures::new(vec![
             pool(metric::ADDRESSES, "Number of usable IP addresses, per pool")?,
             pool(

@@ -9,6 +9,7 @@
 //! business of those who count.
 
 mod access;
+mod ask;
 mod process;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use hyper::{Method, StatusCode};
 use kube::Client;
 use metallb_api::names::metric;
@@ -31,6 +34,12 @@ use crate::http::{Limits, Routes, Server, answer, text};
 use crate::tasks::Tasks;
 use crate::tls::{Identity, Settings, files};
 
+pub use self::ask::{Asker, Question, Questions, questions};
+pub use prometheus::Error as MetricError;
+
+/// What has to be done before a scrape: whoever shows figures brings them up to date.
+type Refresh = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// Two scrapers of a redundant Prometheus, each with a connection that it keeps and one that it opens anew.
 const LIMITS: Limits = Limits {
     connections: 16,
@@ -42,6 +51,7 @@ const LIMITS: Limits = Limits {
 pub struct Metrics {
     registry: Registry,
     process: Arc<Mutex<Process>>,
+    refreshes: Arc<Mutex<Vec<Refresh>>>,
     /// What every process counts about the Kubernetes objects it sees.
     pub kubernetes: Kubernetes,
 }
@@ -103,16 +113,17 @@ impl Metrics {
         Ok(Self {
             registry,
             process: Arc::new(Mutex::new(process)),
+            refreshes: Arc::default(),
             kubernetes,
         })
     }
 
-    /// Adds a gauge with one label.
+    /// Adds a gauge with labels.
     ///
     /// # Errors
     /// The name is taken or malformed; a bug.
-    pub fn gauges(&self, name: &str, help: &str, label: &str) -> Result<GaugeVec, prometheus::Error> {
-        self.add(GaugeVec::new(Opts::new(name, help), &[label])?)
+    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+        self.add(GaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     /// Adds a counter with labels.
@@ -135,6 +146,26 @@ impl Metrics {
     pub fn add<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
         self.registry.register(Box::new(collector.clone()))?;
         Ok(collector)
+    }
+
+    /// Has `refresh` done before each scrape, which waits for it.
+    pub fn before_scrape<F, A>(&self, refresh: F)
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = ()> + Send + 'static,
+    {
+        let mut refreshes = self.refreshes.lock().unwrap_or_else(PoisonError::into_inner);
+        refreshes.push(Box::new(move || refresh().boxed()));
+    }
+
+    /// What a scraper gets: everything, up to date.
+    pub async fn scrape(&self) -> Vec<u8> {
+        let refreshes = {
+            let refreshes = self.refreshes.lock().unwrap_or_else(PoisonError::into_inner);
+            join_all(refreshes.iter().map(|refresh| refresh()))
+        };
+        refreshes.await;
+        self.text()
     }
 
     /// Everything, as Prometheus reads it (text format 0.0.4).
@@ -196,7 +227,7 @@ impl Metrics {
             let (metrics, access) = (metrics.clone(), Arc::clone(&access));
             async move {
                 match access.check(request.headers()).await {
-                    Ok(()) => answer(StatusCode::OK, prometheus::TEXT_FORMAT, metrics.text()),
+                    Ok(()) => answer(StatusCode::OK, prometheus::TEXT_FORMAT, metrics.scrape().await),
                     Err(refusal) => text(refusal.status(), format!("{refusal}\n")),
                 }
             }

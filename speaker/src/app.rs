@@ -11,6 +11,7 @@ use metallb_core::world::{Input, Own};
 use metallb_runtime::admin::{self, Health};
 use metallb_runtime::configuration_state::{self, Author, Component};
 use metallb_runtime::events::Recorder;
+use metallb_runtime::metrics::{Metrics, Questions, questions};
 use metallb_runtime::tasks::Tasks;
 use metallb_runtime::{args::own_namespace, client, shutdown};
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -21,6 +22,7 @@ use crate::apply::Hands;
 use crate::args::Args;
 use crate::l2_status::Statuses;
 use crate::layer2::{self, Exclusions};
+use crate::metrics::{Announced, SpeakerMetrics};
 use crate::owner::Owner;
 use crate::trim::Trim;
 use crate::watch::{self, Sources};
@@ -58,6 +60,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn("health", admin::serve(address, health.clone()));
     let recorder = Recorder::new(client.clone(), event::SPEAKER, node.clone(), &mut tasks);
     let layer2 = layer2::spawn(&mut tasks, exclusions)?;
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
+    metrics.serve(&mut tasks, &client, &args.serving, &args.serving.tls()?)?;
+    let (announced, scrapes) = questions();
+    let metrics = SpeakerMetrics::new(&metrics, &node, layer2.counters(), announced)?;
 
     let (inputs, queue) = mpsc::channel(INPUTS);
     tasks.spawn("interfaces", forward(layer2.interfaces(), inputs.clone()));
@@ -94,8 +100,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         statuses,
         verdicts,
         pod: args.pod_name,
+        metrics,
     };
-    tasks.spawn("owner", own(owner, queue, hands, health));
+    tasks.spawn("owner", own(owner, (queue, scrapes), hands, health));
     tasks.run(shutdown).await
 }
 
@@ -103,7 +110,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 /// for each Service concerned.
 async fn own(
     mut owner: Owner,
-    mut queue: Receiver<Input>,
+    (mut queue, mut scrapes): (Receiver<Input>, Questions<Announced>),
     hands: Hands,
     health: Health,
 ) -> anyhow::Result<()> {
@@ -115,6 +122,10 @@ async fn own(
             heard = queue.recv_many(&mut batch, INPUTS) => if heard == 0 {
                 bail!("every source of facts is gone");
             },
+            Some(scrape) = scrapes.recv() => {
+                scrape.answer(owner.announced());
+                continue;
+            }
             () = until(owner.next_deadline().map(|deadline| start + deadline)) => {}
             () = until(trim.due()) => {
                 trim.run();
@@ -123,7 +134,9 @@ async fn own(
         }
         trim.heard();
         for input in batch.drain(..) {
+            hands.metrics.observe(&input);
             for fault in owner.observe(input, start.elapsed()) {
+                hands.metrics.observe_fault();
                 tracing::error!(%fault, "configuration object cannot be used, its last good version stays in force");
             }
         }
@@ -131,7 +144,9 @@ async fn own(
         if owner.is_acting() {
             hands.statuses.of_pod(owner.pod(&hands.pod));
         }
-        hands.say(owner.verdict());
+        let verdict = owner.verdict();
+        hands.metrics.observe_verdict(&verdict);
+        hands.say(verdict);
         for action in actions {
             hands.carry_out(action, &owner);
         }

@@ -9,6 +9,7 @@ use tokio::sync::watch as latest;
 
 use crate::l2_status::Statuses;
 use crate::layer2::{Handle, InterfaceChoice};
+use crate::metrics::SpeakerMetrics;
 use crate::owner::Owner;
 
 /// What the speaker acts with.
@@ -20,6 +21,7 @@ pub(crate) struct Hands {
     pub(crate) statuses: Statuses,
     /// The name of the own Pod.
     pub(crate) pod: String,
+    pub(crate) metrics: SpeakerMetrics,
 }
 
 impl Hands {

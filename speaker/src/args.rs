@@ -3,6 +3,7 @@
 
 use clap::{ArgAction, Parser};
 use metallb_api::names::env;
+use metallb_runtime::args::Serving;
 use metallb_runtime::log::LogLevel;
 
 /// The labels of speaker Pods as the operator and the manifests set them.
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// Announce also from nodes labelled node.kubernetes.io/exclude-from-external-load-balancers
     #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     pub(crate) ignore_exclude_lb: bool,
+    /// The HTTPS server of the metrics.
+    #[command(flatten)]
+    pub(crate) serving: Serving,
     #[command(flatten)]
     pending: Pending,
 }
@@ -46,9 +50,6 @@ struct Pending {
     /// Deprecated, no effect
     #[arg(long, env = env::HOST)]
     host: Option<String>,
-    /// Port of the metrics (no effect yet)
-    #[arg(long)]
-    port: Option<u16>,
     /// Address of the profiler (no effect)
     #[arg(long)]
     pprof_bind_address: Option<String>,
@@ -76,18 +77,6 @@ struct Pending {
     /// Pass BGP passwords as Secrets (no effect)
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     frrk8s_secret_passthrough: Option<bool>,
-    /// Lowest TLS version of the metrics (no effect yet)
-    #[arg(long)]
-    tls_min_version: Option<String>,
-    /// TLS ciphers of the metrics (no effect yet)
-    #[arg(long)]
-    tls_cipher_suites: Option<String>,
-    /// TLS curves of the metrics (no effect yet)
-    #[arg(long)]
-    tls_curve_preferences: Option<String>,
-    /// Directory with the certificate of the metrics (no effect yet)
-    #[arg(long)]
-    metrics_cert_dir: Option<String>,
 }
 
 /// Who this speaker is must be told.
@@ -124,7 +113,6 @@ impl Args {
     pub(crate) fn without_effect(&self) -> Vec<&'static str> {
         let Pending {
             host: _,
-            port,
             pprof_bind_address,
             ml_bindaddr,
             ml_bindport,
@@ -134,14 +122,9 @@ impl Args {
             bgp_debounce_timeout,
             frrk8s_namespace,
             frrk8s_secret_passthrough,
-            tls_min_version,
-            tls_cipher_suites,
-            tls_curve_preferences,
-            metrics_cert_dir,
         } = &self.pending;
         let given = |value: &Option<String>| value.as_deref().is_some_and(|text| !text.is_empty());
         [
-            ("--port", port.is_some_and(|port| port != 0)),
             ("--pprof-bind-address", given(pprof_bind_address)),
             ("--ml-bindaddr", given(ml_bindaddr)),
             ("--ml-bindport", given(ml_bindport)),
@@ -154,10 +137,6 @@ impl Args {
                 "--frrk8s-secret-passthrough",
                 *frrk8s_secret_passthrough == Some(true),
             ),
-            ("--tls-min-version", given(tls_min_version)),
-            ("--tls-cipher-suites", given(tls_cipher_suites)),
-            ("--tls-curve-preferences", given(tls_curve_preferences)),
-            ("--metrics-cert-dir", given(metrics_cert_dir)),
         ]
         .into_iter()
         .filter_map(|(flag, given)| given.then_some(flag))
@@ -209,15 +188,7 @@ mod tests {
         assert_eq!(args.lb_class(), Some("example.org/lb"));
         assert_eq!(args.speaker_labels(), "app.kubernetes.io/name=metallb");
         assert!(args.ignore_exclude_lb);
-        assert_eq!(
-            args.without_effect(),
-            [
-                "--port",
-                "--ml-bindaddr",
-                "--ml-secret-key-path",
-                "--tls-min-version"
-            ]
-        );
+        assert_eq!(args.without_effect(), ["--ml-bindaddr", "--ml-secret-key-path"]);
     }
 
     #[test]

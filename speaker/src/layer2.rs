@@ -30,15 +30,19 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
+use metallb_runtime::metrics::{Asker, Questions, questions};
 use metallb_runtime::tasks::Tasks;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use exclusions::Exclusions;
-use metallb_protocol::layer2::Assignment;
 pub(crate) use metallb_protocol::layer2::InterfaceChoice;
+use metallb_protocol::layer2::{Assignment, Counters};
 
 /// The addresses to be served.
 type Desired = BTreeMap<IpAddr, Assignment>;
+
+/// What was counted for each address that is served.
+pub(crate) type Counted = Vec<(IpAddr, Counters)>;
 
 /// What the rest of the speaker holds of the layer 2 thread.
 #[derive(Debug)]
@@ -48,6 +52,7 @@ pub(crate) struct Handle {
     /// announced again from one which was there all the time.
     next_term: AtomicU64,
     names: watch::Receiver<Option<BTreeSet<String>>>,
+    counters: Asker<Counted>,
 }
 
 impl Handle {
@@ -85,6 +90,11 @@ impl Handle {
             .send_if_modified(|desired| desired.remove(&ip).is_some());
     }
 
+    /// Asks what was counted.
+    pub(crate) fn counters(&self) -> Asker<Counted> {
+        self.counters.clone()
+    }
+
     fn new_term(&self) -> u64 {
         self.next_term.fetch_add(1, Ordering::Relaxed)
     }
@@ -111,12 +121,17 @@ pub(crate) fn spawn(tasks: &mut Tasks, exclusions: Exclusions) -> anyhow::Result
 fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, oneshot::Receiver<anyhow::Result<()>>)> {
     let (desired, desired_changes) = watch::channel(Desired::new());
     let (names_out, names) = watch::channel(None);
+    let (counters, questions) = questions();
     let (ended, end) = oneshot::channel();
     std::thread::Builder::new()
         .name("layer2".into())
         .spawn(move || {
             // The receiver is gone when the process ends: then nobody asks why.
-            let _ = ended.send(run(desired_changes, names_out, exclusions));
+            let outputs = Outputs {
+                names: names_out,
+                questions,
+            };
+            let _ = ended.send(run(desired_changes, outputs, exclusions));
         })
         .context("start the layer 2 thread")?;
     let next_term = AtomicU64::new(0);
@@ -125,15 +140,22 @@ fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, oneshot::Receiver<an
             desired,
             next_term,
             names,
+            counters,
         },
         end,
     ))
 }
 
+/// What the thread tells, unasked and asked.
+struct Outputs {
+    names: watch::Sender<Option<BTreeSet<String>>>,
+    questions: Questions<Counted>,
+}
+
 /// The thread: runs until one of its tasks ends.
 fn run(
     desired: watch::Receiver<Desired>,
-    names: watch::Sender<Option<BTreeSet<String>>>,
+    Outputs { names, questions }: Outputs,
     exclusions: Exclusions,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -145,7 +167,7 @@ fn run(
         let (list, list_changes) = watch::channel(Vec::new());
         let mut tasks = Tasks::new();
         interfaces::spawn(&mut tasks, exclusions, interfaces::Outputs { list, names })?;
-        tasks.spawn("answers", driver::run(desired, list_changes));
+        tasks.spawn("answers", driver::run(desired, list_changes, questions));
         tasks.run(std::future::pending()).await
     })
 }

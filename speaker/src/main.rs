@@ -10,6 +10,7 @@ mod apply;
 mod args;
 mod l2_status;
 mod layer2;
+mod metrics;
 mod owner;
 mod trim;
 mod watch;

@@ -9,6 +9,8 @@ use metallb_core::plan::{Action, Complaints, Ledger, Pod};
 use metallb_core::world::{Input, Kind, Own, World};
 use metallb_runtime::configuration_state::Verdict;
 
+use crate::metrics::Announced;
+
 /// How long to wait for the list of the speakers' Pods when all else is known. It comes with the others, unless listing
 /// Pods is forbidden; then all nodes count as members, which is better than announcing nothing.
 const POD_PATIENCE: Duration = Duration::from_secs(5);
@@ -96,6 +98,14 @@ impl Owner {
             Err(faults.join("\n"))
         };
         self.is_acting().then_some(verdict)
+    }
+
+    /// The Services that this node announces, each with its address, or once for each of two.
+    pub(crate) fn announced(&self) -> Announced {
+        let announced = self.ledger.announced_for();
+        announced
+            .map(|(address, service)| (service.clone(), address))
+            .collect()
     }
 
     /// Whether enough is known to act.

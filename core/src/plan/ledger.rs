@@ -87,6 +87,11 @@ impl Ledger {
         &self.announced
     }
 
+    /// Which Services it announces them for. An address that Services share is there once for each.
+    pub fn announced_for(&self) -> impl Iterator<Item = (IpAddr, &NamespacedName)> {
+        self.holders.iter().map(|(address, service)| (*address, service))
+    }
+
     /// Brings one address in line with the plans.
     fn adjust(&mut self, address: IpAddr) -> Option<Action> {
         let first = (address, NamespacedName::default());

@@ -65,7 +65,7 @@ fn every_process_tells_what_it_uses() {
 #[test]
 fn the_figures_of_an_object_go_when_it_goes() {
     let metrics = Metrics::new("v0.1.0").unwrap();
-    let gauge = |name| metrics.gauges(name, "help", "pool").unwrap();
+    let gauge = |name| metrics.gauges(name, "help", &["pool"]).unwrap();
     let mut figures = Figures::new(vec![gauge("total"), gauge("used")]);
     let now = |figures: &[(&str, [f64; 2])]| {
         figures
@@ -98,5 +98,32 @@ fn the_figures_of_an_object_go_when_it_goes() {
             "total{pool=\"lead\"} 18446744073709552000",
             "used{pool=\"lead\"} 3"
         ]
+    );
+}
+
+#[tokio::test]
+async fn a_scrape_asks_those_who_know_and_waits_for_them() {
+    let metrics = Metrics::new("v0.1.0").unwrap();
+    let gauge = metrics.gauges("height", "help", &[]).unwrap();
+    let (asker, mut scrapes) = questions();
+    metrics.before_scrape(move || {
+        let (asker, gauge) = (asker.clone(), gauge.clone());
+        async move {
+            if let Some(height) = asker.ask().await {
+                gauge.with_label_values::<&str>(&[]).set(height);
+            }
+        }
+    });
+    let owner = async {
+        scrapes.recv().await.unwrap().answer(7.0);
+    };
+    let (text, ()) = tokio::join!(metrics.scrape(), owner);
+    assert!(String::from_utf8(text).unwrap().contains("\nheight 7\n"));
+
+    drop(scrapes);
+    let text = metrics.scrape().await;
+    assert!(
+        String::from_utf8(text).unwrap().contains("\nheight 7\n"),
+        "the task is gone"
     );
 }

@@ -9,12 +9,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use metallb_protocol::Time;
 use metallb_protocol::layer2::{Announcer, Event, Input, Interface, InterfaceIndex, Unsent};
+use metallb_runtime::metrics::Questions;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::Desired;
 use super::asked::Asked;
 use super::port::Port;
+use super::{Counted, Desired};
 
 /// Longer than any frame that gets an answer. A longer one is cut off, and its checksum then refuses it.
 const FRAME_LEN: usize = 2048;
@@ -34,6 +35,7 @@ const QUIET: Duration = Duration::from_secs(10);
 pub(super) async fn run(
     mut desired: watch::Receiver<Desired>,
     mut interfaces: watch::Receiver<Vec<Interface>>,
+    mut questions: Questions<Counted>,
 ) -> anyhow::Result<()> {
     let mut driver = Driver::new();
     let mut buffer = [0; FRAME_LEN];
@@ -55,6 +57,7 @@ pub(super) async fn run(
                 changed.context("nobody says any more which interfaces there are")?;
                 driver.set_interfaces(&interfaces.borrow_and_update());
             }
+            Some(question) = questions.recv() => question.answer(driver.machine.counters().collect()),
             () = at(deadline) => driver.timeout(),
         }
         let idle = driver.transmit();

@@ -23,6 +23,7 @@ fn what_was_withdrawn_for_a_moment_has_a_new_term() {
         desired,
         next_term: AtomicU64::new(0),
         names: watch::channel(None).1,
+        counters: questions().0,
     };
     let ip = address(V4);
     let mut term_after = |act: &dyn Fn()| {

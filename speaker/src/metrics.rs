@@ -1,0 +1,139 @@
+//! What the speaker counts. Owns the metrics' shape; the numbers are the announcer's and the ledger's, asked for when
+//! somebody scrapes.
+
+use std::net::IpAddr;
+
+use metallb_api::names::{metric, protocol};
+use metallb_api::{Change, NamespacedName};
+use metallb_core::world::Input;
+use metallb_runtime::configuration_state::Verdict;
+use metallb_runtime::metrics::{Asker, Kubernetes, MetricError, Metrics};
+
+use crate::layer2::Counted;
+
+/// The Services that this node announces, each with its address.
+pub(crate) type Announced = Vec<(NamespacedName, IpAddr)>;
+
+/// The metrics that the owner of the facts keeps.
+pub(crate) struct SpeakerMetrics {
+    kubernetes: Kubernetes,
+}
+
+impl SpeakerMetrics {
+    /// Adds those of the speaker on `node` to `metrics`.
+    pub(crate) fn new(
+        metrics: &Metrics,
+        node: &str,
+        counted: Asker<Counted>,
+        announced: Asker<Announced>,
+    ) -> anyhow::Result<Self> {
+        layer2(metrics, counted)?;
+        announcing(metrics, node.to_owned(), announced)?;
+        Ok(Self {
+            kubernetes: metrics.kubernetes.clone(),
+        })
+    }
+
+    /// Counts what was seen.
+    pub(crate) fn observe(&self, input: &Input) {
+        let seen = match input {
+            Input::Service(change) => objects(change),
+            Input::Endpoints(change) => objects(change),
+            Input::Node(change) => objects(change),
+            Input::Speaker(change) => objects(change),
+            Input::Pool(change) => objects(change),
+            Input::L2Advertisement(change) => objects(change),
+            Input::BgpAdvertisement(change) => objects(change),
+            Input::Interfaces(_) => 0,
+        };
+        self.kubernetes.updates.inc_by(seen);
+    }
+
+    /// Counts an object with which something is wrong.
+    pub(crate) fn observe_fault(&self) {
+        self.kubernetes.update_errors.inc();
+    }
+
+    /// Notes whether there is a configuration in force, and whether all of what is written is in it.
+    pub(crate) fn observe_verdict(&self, verdict: &Verdict) {
+        let stale = verdict.as_ref().is_some_and(Result::is_err);
+        self.kubernetes.observe_configuration(verdict.is_some(), stale);
+    }
+}
+
+fn objects<F>(change: &Change<F>) -> u64 {
+    match change {
+        Change::Apply(..) | Change::Delete(_) => 1,
+        Change::Reset(all) => all.len() as u64,
+    }
+}
+
+/// What went over the wire, ARP and neighbour discovery together.
+fn layer2(metrics: &Metrics, counted: Asker<Counted>) -> Result<(), MetricError> {
+    let of_ip = |name, help| metrics.counters(name, help, &[metric::IP]);
+    let requests = of_ip(
+        metric::LAYER2_REQUESTS,
+        "Number of layer2 requests received for owned IPs",
+    )?;
+    let responses = of_ip(
+        metric::LAYER2_RESPONSES,
+        "Number of layer2 responses sent for owned IPs in response to requests",
+    )?;
+    let gratuitous = of_ip(
+        metric::LAYER2_GRATUITOUS,
+        "Number of gratuitous layer2 packets sent for owned IPs as a result of failovers",
+    )?;
+    metrics.before_scrape(move || {
+        let (counted, all) = (
+            counted.clone(),
+            [requests.clone(), responses.clone(), gratuitous.clone()],
+        );
+        async move {
+            let Some(counted) = counted.ask().await else {
+                return;
+            };
+            // What is no longer served is no longer counted.
+            for counter in &all {
+                counter.reset();
+            }
+            for (ip, counters) in counted {
+                let figures = [counters.requests, counters.responses, counters.gratuitous];
+                for (counter, figure) in all.iter().zip(figures) {
+                    counter.with_label_values(&[ip.to_string()]).inc_by(figure);
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+fn announcing(metrics: &Metrics, node: String, announced: Asker<Announced>) -> Result<(), MetricError> {
+    let gauge = metrics.gauges(
+        metric::ANNOUNCED,
+        "Services being announced from this node. This is desired state, it does not guarantee that the routing \
+         protocols have converged.",
+        &[metric::SERVICE, metric::PROTOCOL, metric::NODE, metric::IP],
+    )?;
+    metrics.before_scrape(move || {
+        let (announced, gauge, node) = (announced.clone(), gauge.clone(), node.clone());
+        async move {
+            let Some(announced) = announced.ask().await else {
+                return;
+            };
+            gauge.reset();
+            for (service, ip) in announced {
+                let labels = [
+                    service.to_string(),
+                    protocol::LAYER2.to_owned(),
+                    node.clone(),
+                    ip.to_string(),
+                ];
+                gauge.with_label_values(&labels).set(1.0);
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
