@@ -10,7 +10,7 @@ use metallb_api::v1beta1::IPAddressPool;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, l2_advertisement, load_balancer, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::{Lab, web_image};
-use metallb_e2e::metallb::{addresses, available};
+use metallb_e2e::metallb::{addresses, available, event};
 use metallb_e2e::wait::{self, Look};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -37,6 +37,9 @@ async fn targets(cluster: &Cluster, component: &str) -> Result<BTreeSet<Target>>
     let labels = format!("app=metallb,component={component}");
     let pods = api.list(&ListParams::default().labels(&labels)).await?;
     let target = |pod: Pod| {
+        if pod.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
         Some(Target {
             node: pod.spec?.node_name?,
             address: pod.status?.pod_ip?,
@@ -138,12 +141,16 @@ async fn with_services(body: impl AsyncFnOnce(&TempNamespace, &Scraper) -> Resul
                 .apply(fixtures::web("web", 1, web_image(&cluster))?)
                 .await?;
             namespace
+                .kubectl(["rollout", "status", "deployment/web", "--timeout=60s"])
+                .await?;
+            namespace
                 .apply(pool(name, &["172.30.212.0/28", "fd30::212:0/112"]))
                 .await?;
             namespace.apply(l2_advertisement(name, &[name])).await?;
             for service in SERVICES {
                 namespace.apply(load_balancer(service)?).await?;
                 addresses(namespace, service, 1).await?;
+                event(namespace, service, "nodeAssigned").await?;
             }
             let of_node = targets(&cluster, "speaker").await?;
             let node = of_node.first().context("a speaker")?.node.clone();
