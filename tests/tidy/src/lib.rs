@@ -15,8 +15,10 @@
 //! | [`layers`] | dependencies that the architecture rules out |
 //! | [`links`] | Markdown links that lead nowhere |
 //! | [`toolchain`] | Rust versions that drifted apart |
+//! | [`cluster_tests`] | tests that need a cluster, where a plain `cargo test` would run them |
 //! | [`machine`] | traces of the machine somebody worked on |
 
+pub mod cluster_tests;
 pub mod exceptions;
 mod finding;
 pub mod layers;

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use metallb_tidy::layers::{self, Package};
 use metallb_tidy::{
-    Finding, Sources, exceptions, links, machine, messages, modules, names, sizes, toolchain, words,
+    Finding, Sources, cluster_tests, exceptions, links, machine, messages, modules, names, sizes, toolchain,
+    words,
 };
 
 #[test]
@@ -27,12 +28,13 @@ fn the_repository_is_tidy() {
     findings.extend(messages::check(&sources));
     findings.extend(machine::check(&sources));
     findings.extend(toolchain::check(&sources));
+    findings.extend(cluster_tests::check(&sources));
     findings.extend(layers::check_edges(&packages));
     findings.extend(layers::check_lints(&sources, &packages));
     findings.extend(purity(&root, &packages));
 
     // A check that sees nothing passes everything.
-    for path in [names::NAMES, messages::EXPLAINED]
+    for path in [names::NAMES, messages::EXPLAINED, cluster_tests::MANIFEST]
         .into_iter()
         .chain(messages::ERRORS)
     {
