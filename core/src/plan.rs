@@ -19,7 +19,7 @@ mod statuses;
 
 pub use complaints::Complaints;
 pub use ledger::Ledger;
-pub use statuses::{Pod, Report, StatusFacts, StatusWrite, reported_service};
+pub use statuses::{Pod, Report, Says, StatusFacts, StatusWrite, reported_service};
 
 /// The verdict about one Service on this node. The addresses of a Service are announced together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]

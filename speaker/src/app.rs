@@ -127,12 +127,11 @@ async fn own(
                 continue;
             }
             () = until(owner.next_deadline().map(|deadline| start + deadline)) => {}
-            () = until(trim.due()) => {
+            () = tokio::time::sleep_until(trim.due()) => {
                 trim.run();
                 continue;
             }
         }
-        trim.heard();
         for input in batch.drain(..) {
             hands.metrics.observe(&input);
             for fault in owner.observe(input, start.elapsed()) {

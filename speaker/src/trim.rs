@@ -6,42 +6,32 @@ use std::time::Duration;
 use metallb_sys::give_back_memory;
 use tokio::time::Instant;
 
-/// After the first thing heard, so that a list is through and its pages are free.
-const DELAY: Duration = Duration::from_secs(2);
-/// At most so often: it takes milliseconds, in which the owner task does nothing else.
+/// After the start, so that the first lists are through and their pages are free.
+const FIRST: Duration = Duration::from_secs(5);
+/// It takes a millisecond or two, in which the owner task does nothing else: so often that costs next to nothing.
 const INTERVAL: Duration = Duration::from_mins(1);
 
 /// The next time.
 pub(crate) struct Trim {
-    due: Option<Instant>,
-    earliest: Instant,
+    due: Instant,
 }
 
 impl Trim {
-    /// Nothing to give back yet.
+    /// Soon after the start, then once a minute.
     pub(crate) fn new() -> Self {
         Self {
-            due: None,
-            earliest: Instant::now(),
-        }
-    }
-
-    /// Something was heard.
-    pub(crate) fn heard(&mut self) {
-        if self.due.is_none() {
-            self.due = Some(self.earliest.max(Instant::now() + DELAY));
+            due: Instant::now() + FIRST,
         }
     }
 
     /// When to call [`Self::run`].
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Instant {
         self.due
     }
 
     /// Does it.
     pub(crate) fn run(&mut self) {
         give_back_memory();
-        self.due = None;
-        self.earliest = Instant::now() + INTERVAL;
+        self.due = Instant::now() + INTERVAL;
     }
 }

@@ -31,17 +31,29 @@ pub struct Report {
     pub services: BTreeMap<NamespacedName, Interfaces>,
 }
 
-/// What is known of one object that carries this node's label.
-#[derive(Debug, Clone, PartialEq)]
+/// What is known of one object that carries this node's label. A node may have thousands, so that what its labels say
+/// is not kept twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusFacts {
     /// The Service in its labels. Without one it is none of ours.
     pub service: Option<NamespacedName>,
-    /// The uids of its owners.
-    pub owners: BTreeSet<String>,
+    /// The uid of its owner, if it has one and no other.
+    pub owner: Option<String>,
     /// What it says.
-    pub status: Option<ServiceL2StatusStatus>,
+    pub says: Says,
     /// Grows with every change of it.
     pub version: u64,
+}
+
+/// What an object says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// Not all that it should, yet.
+    Nothing,
+    /// That the node in its labels announces the Service in its labels, on these interfaces; none means all.
+    Announced(Vec<String>),
+    /// Something else. Who announces what is written once, so it cannot be corrected.
+    SomethingElse,
 }
 
 /// The Service in the labels of an object.
@@ -56,22 +68,38 @@ pub fn reported_service(metadata: &ObjectMeta) -> Option<NamespacedName> {
 
 impl From<ServiceL2Status> for StatusFacts {
     fn from(object: ServiceL2Status) -> Self {
-        let service = reported_service(&object.metadata);
         let version = object.metadata.resource_version.as_deref();
-        let owners = object.metadata.owner_references.unwrap_or_default();
-        let status = object.status.map(|status| ServiceL2StatusStatus {
-            interfaces: status.interfaces.filter(|interfaces| !interfaces.is_empty()),
-            ..status
-        });
+        let owner = match object.metadata.owner_references.as_deref() {
+            Some([owner]) => Some(owner.uid.clone()),
+            _ => None,
+        };
         Self {
-            service,
-            owners: owners.into_iter().map(|owner| owner.uid).collect(),
-            status,
+            service: reported_service(&object.metadata),
+            owner,
             // A number in every API server there is. Otherwise whatever came last counts.
             version: version
                 .and_then(|version| version.parse().ok())
                 .unwrap_or_default(),
+            says: said(&object.metadata, object.status.unwrap_or_default()),
         }
+    }
+}
+
+fn said(metadata: &ObjectMeta, status: ServiceL2StatusStatus) -> Says {
+    let labels = metadata.labels.as_ref();
+    let label = |key| labels.and_then(|labels| labels.get(key));
+    let pairs = [
+        (status.node.as_ref(), label(label::NODE)),
+        (status.service_name.as_ref(), label(label::SERVICE_NAME)),
+        (status.service_namespace.as_ref(), label(label::SERVICE_NAMESPACE)),
+    ];
+    if pairs.iter().any(|(said, label)| said.is_some() && said != label) {
+        Says::SomethingElse
+    } else if pairs.iter().any(|(said, _)| said.is_none()) {
+        Says::Nothing
+    } else {
+        let interfaces = status.interfaces.into_iter().flatten();
+        Says::Announced(interfaces.filter_map(|interface| interface.name).collect())
     }
 }
 
@@ -101,23 +129,25 @@ impl Report {
                 writes.push(StatusWrite::Delete(name.clone()));
                 continue;
             };
-            let says = self.status(service, interfaces);
-            if facts
-                .status
-                .as_ref()
-                .is_some_and(|status| !can_become(status, &says))
-            {
-                // A new one is made in the next round.
-                writes.push(StatusWrite::Delete(name.clone()));
-                found.insert(service);
-                continue;
-            }
             found.insert(service);
-            if let Some(pod) = self.pod.as_ref().filter(|pod| !facts.owners.contains(&pod.uid)) {
+            let says = match &facts.says {
+                Says::SomethingElse => {
+                    // A new one is made in the next round.
+                    writes.push(StatusWrite::Delete(name.clone()));
+                    continue;
+                }
+                Says::Nothing => None,
+                Says::Announced(names) => Some(names),
+            };
+            if let Some(pod) = self
+                .pod
+                .as_ref()
+                .filter(|pod| facts.owner.as_ref() != Some(&pod.uid))
+            {
                 writes.push(StatusWrite::Adopt(name.clone(), owner(pod)));
             }
-            if facts.status.as_ref() != Some(&says) {
-                writes.push(StatusWrite::Say(name.clone(), says));
+            if !says.is_some_and(|says| says.iter().eq(names(interfaces))) {
+                writes.push(StatusWrite::Say(name.clone(), self.status(service, interfaces)));
             }
         }
         let missing = self.services.keys().filter(|service| !found.contains(service));
@@ -143,24 +173,27 @@ impl Report {
     }
 
     fn status(&self, service: &NamespacedName, interfaces: &Interfaces) -> ServiceL2StatusStatus {
-        let interfaces = match interfaces {
-            Interfaces::All => None,
-            Interfaces::Named(names) => Some(
-                names
-                    .iter()
-                    .map(|name| InterfaceInfo {
-                        name: Some(name.clone()),
-                    })
-                    .collect(),
-            ),
+        let info = |name: &String| InterfaceInfo {
+            name: Some(name.clone()),
         };
+        let interfaces: Vec<_> = names(interfaces).map(info).collect();
         ServiceL2StatusStatus {
             node: Some(self.node.clone()),
             service_name: Some(service.name.clone()),
             service_namespace: Some(service.namespace.clone()),
-            interfaces,
+            interfaces: Some(interfaces).filter(|interfaces| !interfaces.is_empty()),
         }
     }
+}
+
+/// The interfaces that are named in an object: none if all are meant.
+fn names(interfaces: &Interfaces) -> impl Iterator<Item = &String> {
+    match interfaces {
+        Interfaces::All => None,
+        Interfaces::Named(names) => Some(names),
+    }
+    .into_iter()
+    .flatten()
 }
 
 fn owner(pod: &Pod) -> OwnerReference {
@@ -171,17 +204,6 @@ fn owner(pod: &Pod) -> OwnerReference {
         uid: pod.uid.clone(),
         ..OwnerReference::default()
     }
-}
-
-/// Whether the API server accepts `after` instead of `before`: who announces what is written once.
-fn can_become(before: &ServiceL2StatusStatus, after: &ServiceL2StatusStatus) -> bool {
-    [
-        (&before.node, &after.node),
-        (&before.service_name, &after.service_name),
-        (&before.service_namespace, &after.service_namespace),
-    ]
-    .into_iter()
-    .all(|(before, after)| before.is_none() || before == after)
 }
 
 #[cfg(test)]
@@ -223,17 +245,15 @@ mod tests {
     }
 
     /// An object for a Service as written by node1: `web` or `web@eth0`; `web!` has no status yet.
-    fn object(text: &str) -> StatusFacts {
+    fn object(text: &str) -> ServiceL2Status {
         let (name, names) = text
             .trim_end_matches('!')
             .split_once('@')
             .unwrap_or((text.trim_end_matches('!'), ""));
-        StatusFacts {
-            service: Some(service(name)),
-            owners: ["u-1".to_owned()].into(),
-            version: 1,
-            status: (!text.ends_with('!')).then(|| report(&[]).status(&service(name), &interfaces(names))),
-        }
+        let report = report(&[]);
+        let mut object = report.object(&service(name));
+        object.status = (!text.ends_with('!')).then(|| report.status(&service(name), &interfaces(names)));
+        object
     }
 
     fn line(write: StatusWrite) -> String {
@@ -255,10 +275,10 @@ mod tests {
         }
     }
 
-    fn lines(report: &Report, objects: &[(&str, StatusFacts)]) -> Vec<String> {
+    fn lines(report: &Report, objects: &[(&str, ServiceL2Status)]) -> Vec<String> {
         let objects = objects
             .iter()
-            .map(|(name, facts)| ((*name).to_owned(), facts.clone()))
+            .map(|(name, object)| ((*name).to_owned(), StatusFacts::from(object.clone())))
             .collect();
         report.writes(&objects).into_iter().map(line).collect()
     }
@@ -296,17 +316,28 @@ mod tests {
         }
     }
 
+    fn status(object: &mut ServiceL2Status) -> &mut ServiceL2StatusStatus {
+        object.status.as_mut().expect("it has one")
+    }
+
     #[test]
     fn what_another_hand_wrote_is_put_right_or_left_alone() {
-        let mut elsewhere = object("web");
-        elsewhere.status = elsewhere.status.map(|status| ServiceL2StatusStatus {
-            node: Some("node2".into()),
-            ..status
-        });
-        assert_eq!(lines(&report(&["web"]), &[("l2-a", elsewhere)]), ["delete l2-a"]);
-        let mut foreign = object("web");
-        foreign.service = None;
-        assert_eq!(lines(&report(&[]), &[("mine", foreign)]), [""; 0]);
+        let edited = |edit: fn(&mut ServiceL2Status)| {
+            let mut object = object("web");
+            edit(&mut object);
+            lines(&report(&["web"]), &[("l2-a", object)])
+        };
+        assert_eq!(
+            edited(|object| status(object).node = Some("node2".into())),
+            ["delete l2-a"]
+        );
+        assert_eq!(edited(|object| status(object).node = None), ["l2-a says "]);
+        assert_eq!(edited(|object| status(object).interfaces = Some(vec![])), [""; 0]);
+        assert_eq!(
+            edited(|object| object.metadata.owner_references = None),
+            ["l2-a to u-1"]
+        );
+        assert_eq!(edited(|object| object.metadata.labels = None), ["create web"]);
     }
 
     #[test]
