@@ -214,6 +214,10 @@ pub mod condition {
     /// Reason on a ConfigurationState: anything else.
     pub const UNKNOWN_ERROR: &str = "UnknownError";
 
+    /// On a Service, `False`, while it has no address: its reason and message say why. There is none on a Service that
+    /// has one.
+    pub const ADDRESS_ALLOCATED: &str = "metallb.io/AddressAllocated";
+
     /// On a Node: its network is not set up.
     pub const NETWORK_UNAVAILABLE: &str = "NetworkUnavailable";
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metallb_api::names::{event, object};
 use metallb_runtime::admin::{self, Health};
+use metallb_runtime::configuration_state::Author;
 use metallb_runtime::events::Recorder;
 use metallb_runtime::lease::{Candidate, Leadership};
 use metallb_runtime::metrics::Metrics;
@@ -63,6 +64,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let mut terms = Terms {
         client,
+        author: Author::controller(&namespace, &args.pod_name),
         namespace,
         class: args.lb_class().map(str::to_owned),
         health,

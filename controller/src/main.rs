@@ -6,6 +6,7 @@ mod metrics;
 mod migrate;
 mod owner;
 mod pool_status;
+mod reasons;
 mod serving;
 mod state;
 mod term;

@@ -10,6 +10,7 @@ use kube::{Client, Resource};
 use metallb_api::v1beta1::IPAddressPool;
 use metallb_core::service::EventKind as Kind;
 use metallb_runtime::admin::Health;
+use metallb_runtime::configuration_state::Verdict;
 use metallb_runtime::events::{EventKind, Note, Recorder};
 use metallb_runtime::lease::Leadership;
 use tokio::sync::mpsc::Receiver;
@@ -18,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::metrics::ControllerMetrics;
 use crate::pool_status::PoolStatuses;
+use crate::reasons::Outstanding;
 use crate::state::{Input, State, Subject, Tell};
 use crate::write::{self, Patience, Write, Written};
 
@@ -35,6 +37,10 @@ pub(crate) struct Owner<'a> {
     pub(crate) recorder: Recorder,
     pub(crate) metrics: &'a mut ControllerMetrics,
     pub(crate) statuses: Latest<PoolStatuses>,
+    /// To the conditions of Services.
+    pub(crate) reasons: Latest<Outstanding>,
+    /// To the ConfigurationState, which is the leader's.
+    pub(crate) verdicts: Latest<Verdict>,
     pub(crate) leadership: Leadership,
     /// The term of leadership that this state is for; `None` while it was never the leader.
     pub(crate) term: Option<u64>,
@@ -112,6 +118,7 @@ impl Owner<'_> {
                     self.state.follow();
                 }
                 self.metrics.observe_follower(&self.state);
+                publish(&self.verdicts, None);
             }
         }
     }
@@ -149,13 +156,21 @@ impl Owner<'_> {
             }
             self.recorder.publish(note(tell));
         }
-        let statuses = self.state.pool_statuses();
-        self.statuses.send_if_modified(|known| {
-            let changed = *known != statuses;
-            *known = statuses;
-            changed
-        });
+        publish(&self.statuses, self.state.pool_statuses());
+        publish(&self.verdicts, self.state.verdict());
+        if let Some(outstanding) = self.state.take_reasons() {
+            self.reasons.send_replace(outstanding);
+        }
     }
+}
+
+/// Passes `value` on if it is news.
+fn publish<T: PartialEq>(to: &Latest<T>, value: T) {
+    to.send_if_modified(|known| {
+        let changed = *known != value;
+        *known = value;
+        changed
+    });
 }
 
 impl UnderWay {

@@ -24,6 +24,7 @@ use crate::write::Write;
 
 mod configuration;
 mod known;
+mod outstanding;
 mod queue;
 mod tells;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod writing;
 
 use configuration::{Configuration, Reading};
 use known::is_older;
+use outstanding::Reasons;
 use queue::WriteQueue;
 use tells::Tells;
 pub(crate) use tells::{Subject, Tell};
@@ -69,6 +71,7 @@ pub(crate) struct State {
     unadopted: BTreeSet<NamespacedName>,
     dirty: BTreeSet<NamespacedName>,
     waiting: Waiting,
+    reasons: Reasons,
     /// Addresses that are to be had since those who wait were last tried.
     freed: Vec<IpAddr>,
     tells: Tells,
@@ -95,6 +98,7 @@ impl State {
             unadopted: BTreeSet::new(),
             dirty: BTreeSet::new(),
             waiting: Waiting::default(),
+            reasons: Reasons::default(),
             freed: Vec::new(),
             tells: Tells::default(),
             writes: WriteQueue::default(),
@@ -212,7 +216,8 @@ impl State {
             facts.has_class(self.class.as_deref())
         } else {
             // The API server takes the class away together with the type: what it has of us tells whose it was.
-            facts.allocated_from().is_some() || self.allocator.holding(&key).is_some()
+            let ours = facts.allocated_from().is_some() || facts.no_address.is_some();
+            ours || self.allocator.holding(&key).is_some()
         };
         if !concerns_us {
             self.forget(&key);
@@ -249,6 +254,7 @@ impl State {
         self.services.remove(key);
         self.tells.forget(key);
         self.waiting.remove(key);
+        self.reasons.forget(key);
         self.unadopted.remove(key);
         self.dirty.remove(key);
         self.writes.forget(key);
@@ -318,6 +324,8 @@ impl State {
         self.freed.extend(freed);
         self.waiting.update(facts, lack.as_ref());
         self.tells.decided(facts, events, &ingress, !write);
+        self.reasons
+            .update(facts, lack.filter(|_| ingress.is_empty()).as_ref());
         if write {
             self.writes.put(Write {
                 service: key.clone(),

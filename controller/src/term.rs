@@ -22,6 +22,7 @@
 use anyhow::bail;
 use kube::Client;
 use metallb_runtime::admin::Health;
+use metallb_runtime::configuration_state::{self, Author};
 use metallb_runtime::events::Recorder;
 use metallb_runtime::lease::Leadership;
 use metallb_runtime::tasks::Tasks;
@@ -31,6 +32,7 @@ use tokio::sync::watch::{self as latest, Receiver};
 use crate::metrics::ControllerMetrics;
 use crate::owner::{End, Owner};
 use crate::pool_status::{self, PoolStatuses};
+use crate::reasons::{self, Outstanding};
 use crate::state::State;
 use crate::watch;
 
@@ -47,6 +49,8 @@ pub(crate) struct Terms {
     pub(crate) health: Health,
     pub(crate) recorder: Recorder,
     pub(crate) metrics: ControllerMetrics,
+    /// Whose ConfigurationState is kept.
+    pub(crate) author: Author,
 }
 
 impl Terms {
@@ -85,6 +89,16 @@ impl Terms {
                 leadership.clone(),
             ),
         );
+        let (reasons, outstanding) = latest::channel(Outstanding::new());
+        tasks.spawn(
+            "reasons",
+            reasons::run(self.client.clone(), outstanding, leadership.clone()),
+        );
+        let (verdicts, said) = latest::channel(None);
+        tasks.spawn(
+            "configuration state",
+            configuration_state::run(self.client.clone(), self.author.clone(), said),
+        );
         let (sender, inputs) = mpsc::channel(INPUTS);
         watch::start(&mut tasks, &self.client, &self.namespace, &sender);
         drop(sender); // the watches hold their own: when the last one ends, the owner sees it
@@ -95,6 +109,8 @@ impl Terms {
             recorder: self.recorder.clone(),
             metrics: &mut self.metrics,
             statuses,
+            reasons,
+            verdicts,
             leadership,
             term,
         };

@@ -7,12 +7,14 @@ mod endpoint;
 #[cfg(test)]
 pub(crate) mod examples;
 mod family;
+mod no_address;
 mod node;
 mod service;
 mod speaker;
 
 pub use endpoint::EndpointFacts;
 pub use family::IpFamily;
+pub use no_address::NoAddress;
 pub use node::NodeFacts;
 pub use service::{FamilyPolicy, Port, Protocol, ServiceFacts, TrafficPolicy};
 pub use speaker::SpeakerFacts;

@@ -49,6 +49,15 @@ pub enum Component {
 }
 
 impl Author {
+    /// The controller in this pod.
+    pub fn controller(namespace: &str, pod: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+            component: Component::Controller,
+        }
+    }
+
     fn name(&self) -> String {
         match &self.component {
             Component::Controller => object::CONTROLLER.to_owned(),

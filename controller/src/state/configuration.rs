@@ -7,8 +7,9 @@ use metallb_api::v1beta1::IPAddressPool;
 use metallb_api::{Change, NamespacedName};
 use metallb_core::allocator::Allocator;
 use metallb_core::config::{Fault, Pools};
+use metallb_runtime::configuration_state::Verdict;
 
-use super::Labels;
+use super::{Labels, State};
 use crate::pool_status::PoolStatuses;
 
 /// The objects that make the configuration.
@@ -20,6 +21,20 @@ pub(super) struct Configuration {
     stale: bool,
     /// What was wrong when it was last read.
     faults: Vec<Fault>,
+}
+
+impl State {
+    /// Whether the configuration is in force as it is written; unknown before it was read.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let Configuration { stale, faults, .. } = &self.configuration;
+        let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        let verdict = if messages.is_empty() {
+            Ok(())
+        } else {
+            Err(messages.join("\n"))
+        };
+        (!*stale).then_some(verdict)
+    }
 }
 
 /// What came of reading the configuration.

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use metallb_api::NamespacedName;
 use metallb_api::names::{GROUP, annotation, field_manager};
 
-use super::IpFamily;
+use super::{IpFamily, NoAddress};
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +55,8 @@ pub struct ServiceFacts {
     pub foreign_ingress: bool,
     /// The program other than the controller that wrote `status.loadBalancer` last, by the name it goes by.
     pub foreign_writer: Option<String>,
+    /// Why it has no address, as its status says.
+    pub no_address: Option<NoAddress>,
 }
 
 /// `spec.ipFamilyPolicy`.
@@ -183,11 +185,9 @@ impl From<Service> for ServiceFacts {
         let metadata = service.metadata;
         let spec = service.spec.unwrap_or_default();
         let foreign_writer = foreign_writer(metadata.managed_fields.as_deref().unwrap_or_default());
-        let ingress = service
-            .status
-            .and_then(|s| s.load_balancer)
-            .and_then(|lb| lb.ingress)
-            .unwrap_or_default();
+        let status = service.status.unwrap_or_default();
+        let no_address = NoAddress::find(status.conditions.as_deref().unwrap_or_default());
+        let ingress = status.load_balancer.and_then(|lb| lb.ingress).unwrap_or_default();
         let addresses: Vec<IpAddr> = ingress.iter().filter_map(plain_address).collect();
         Self {
             key: NamespacedName::of(&metadata),
@@ -220,6 +220,7 @@ impl From<Service> for ServiceFacts {
                 .collect(),
             foreign_ingress: addresses.len() != ingress.len(),
             foreign_writer,
+            no_address,
             ingress: addresses,
         }
     }

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crate::allocator::{AllocationError, Reason};
+use crate::facts::NoAddress;
 
 /// How many pools a sentence names for one reason, and how many reasons it gives. Events end after 1,024 bytes, and
 /// nobody reads more; [`Lack::pools`] has them all.
@@ -61,6 +62,11 @@ impl Lack {
             sentence,
             pools,
         }
+    }
+
+    /// The same for the status of the Service.
+    pub fn condition(&self) -> NoAddress {
+        NoAddress::new(self.reason, &self.sentence)
     }
 
     /// The pools of which it would have an address if others did not use it. If there is none, it lasts until the Service
