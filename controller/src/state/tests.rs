@@ -11,6 +11,7 @@ use crate::write::Written;
 
 mod conflicts;
 mod simulation;
+mod terms;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
