@@ -157,11 +157,13 @@ impl Keeper {
             Action::Tell(teller @ Teller::Webhooks, told, bundle) => {
                 let patch = Patch::Strategic(teller.patch(&told, &bundle));
                 let patched = self.webhooks.patch(teller.name(), &ours(), &patch).await?;
+                log_told(teller);
                 Input::Webhooks(Change::Apply(named(teller.name()), objects::webhooks(patched)))
             }
             Action::Tell(teller @ Teller::Conversion, told, bundle) => {
                 let patch = Patch::Merge(teller.patch(&told, &bundle));
                 let patched = self.definitions.patch(teller.name(), &ours(), &patch).await?;
+                log_told(teller);
                 Input::Conversion(Change::Apply(named(teller.name()), objects::conversion(patched)))
             }
         };
@@ -169,6 +171,11 @@ impl Keeper {
         self.state.observe(seen, now());
         Ok(())
     }
+}
+
+fn log_told(teller: Teller) {
+    let object = teller.name();
+    tracing::info!(object, "told the API server whose certificates to trust");
 }
 
 /// The time of the wall clock, which is what certificates are about.
