@@ -76,10 +76,21 @@ impl Machine {
     }
 
     pub(crate) fn assert_unchanged(&self) {
-        assert_eq!(
-            &Self::look(),
-            self,
-            "left: the machine now; right: as it was before"
+        let now = Self::look();
+        let beyond = |one: &Self, other: &Self| -> Vec<String> {
+            let other = format!("{other:#?}");
+            let other: BTreeSet<_> = other.lines().collect();
+            let one = format!("{one:#?}");
+            one.lines()
+                .filter(|line| !other.contains(line))
+                .map(|line| line.trim().to_owned())
+                .collect()
+        };
+        assert!(
+            now == *self,
+            "new: {:#?}\ngone: {:#?}",
+            beyond(&now, self),
+            beyond(self, &now)
         );
     }
 }
@@ -115,8 +126,9 @@ fn is_of_others(text: &str) -> bool {
     !ours && OTHERS.iter().any(|mark| text.contains(mark))
 }
 
-/// Processes of components, and of anything in a pod. Each is known by its control group, by its program, which comes
-/// from the cache, or by what it has mounted, which is below a node's directory: one mark alone could be lost.
+/// Processes of these tests' clusters. Each is known by its control group, by the checkout in its command line, or by
+/// what it has mounted, which is below a node's directory: one mark alone could be lost. Not by its program: others run
+/// those of the cache as well.
 fn processes() -> BTreeMap<u32, PathBuf> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -124,7 +136,8 @@ fn processes() -> BTreeMap<u32, PathBuf> {
     programs
         .filter(|(pid, program)| {
             let file = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-            program.to_string_lossy().contains("/metallb-cluster/")
+            let component = program.to_string_lossy().contains("/metallb-cluster/");
+            component && file("cmdline").contains(env!("CARGO_TARGET_TMPDIR"))
                 || file("cgroup").contains(&format!("/{}", cgroup::ROOT))
                 || file("mountinfo").contains("/target/cluster/node")
         })
