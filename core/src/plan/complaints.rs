@@ -1,7 +1,7 @@
 //! Which complaints are due to be told. Owns the patience: a pool, its advertisement and a Service usually arrive one
 //! after the other from one file, and what is missing for a moment is nobody's mistake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use metallb_api::NamespacedName;
@@ -27,6 +27,8 @@ impl Patience {
 #[derive(Debug, Default)]
 pub struct Complaints {
     by_service: BTreeMap<NamespacedName, (Complaint, Stage)>,
+    /// Those that wait, by time: a cluster may have thousands, and every decision asks.
+    waiting: BTreeSet<(Duration, NamespacedName)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,43 +42,44 @@ impl Complaints {
     /// Takes note of what the newest plan of `service` complains about. Another text starts the patience anew, the
     /// same text changes nothing, none means that all is well.
     pub fn observe(&mut self, service: &NamespacedName, complaint: Option<&Complaint>, now: Duration) {
+        let known = self.by_service.get(service);
+        if known.map(|(complaint, _)| complaint) == complaint {
+            return;
+        }
+        if let Some((_, Stage::Waiting(until))) = known {
+            self.waiting.remove(&(*until, service.clone()));
+        }
         let Some(complaint) = complaint else {
             self.by_service.remove(service);
             return;
         };
-        if self
-            .by_service
-            .get(service)
-            .is_none_or(|(known, _)| known != complaint)
-        {
-            let waiting = Stage::Waiting(now + complaint.patience.length());
-            self.by_service
-                .insert(service.clone(), (complaint.clone(), waiting));
-        }
+        let until = now + complaint.patience.length();
+        self.waiting.insert((until, service.clone()));
+        let waiting = (complaint.clone(), Stage::Waiting(until));
+        self.by_service.insert(service.clone(), waiting);
     }
 
     /// When [`Complaints::due`] will have something to say.
     pub fn next_deadline(&self) -> Option<Duration> {
-        let deadline = |(_, stage): &(Complaint, Stage)| match stage {
-            Stage::Waiting(until) => Some(*until),
-            Stage::Told => None,
-        };
-        self.by_service.values().filter_map(deadline).min()
+        self.waiting.first().map(|(until, _)| *until)
     }
 
     /// What has lasted long enough by `now`; each complaint is said once.
     pub fn due(&mut self, now: Duration) -> Vec<Note> {
         let mut notes = Vec::new();
-        for (service, (complaint, stage)) in &mut self.by_service {
-            if matches!(stage, Stage::Waiting(until) if *until <= now) {
-                *stage = Stage::Told;
-                notes.extend(complaint.messages.iter().map(|message| Note {
-                    service: service.clone(),
-                    warning: true,
-                    reason: complaint.reason,
-                    message: message.clone(),
-                }));
-            }
+        while self.next_deadline().is_some_and(|until| until <= now)
+            && let Some((_, service)) = self.waiting.pop_first()
+        {
+            let Some((complaint, stage)) = self.by_service.get_mut(&service) else {
+                continue;
+            };
+            *stage = Stage::Told;
+            notes.extend(complaint.messages.iter().map(|message| Note {
+                service: service.clone(),
+                warning: true,
+                reason: complaint.reason,
+                message: message.clone(),
+            }));
         }
         notes
     }

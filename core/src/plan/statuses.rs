@@ -2,7 +2,7 @@
 //! what is announced and what objects there are to the writes that are missing. It is made anew each time, so that a
 //! write that was lost, or an object that somebody edited, is put right like any other difference.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use metallb_api::NamespacedName;
@@ -117,41 +117,40 @@ pub enum StatusWrite {
 }
 
 impl Report {
-    /// What is to be done, if `objects` are all that carry this node's label, by name.
-    pub fn writes(&self, objects: &BTreeMap<String, StatusFacts>) -> Vec<StatusWrite> {
-        let mut writes = Vec::new();
-        let mut found: BTreeSet<&NamespacedName> = BTreeSet::new();
-        for (name, facts) in objects {
-            let Some(service) = &facts.service else { continue };
-            let wanted = self.services.get(service);
-            // Of several for one Service the first is kept.
-            let Some(interfaces) = wanted.filter(|_| !found.contains(service)) else {
+    /// What is to be done about `service`, if `objects` are those of this node about it, by name.
+    pub fn writes(
+        &self,
+        service: &NamespacedName,
+        objects: &BTreeMap<String, StatusFacts>,
+    ) -> Vec<StatusWrite> {
+        let Some(interfaces) = self.services.get(service) else {
+            return objects.keys().cloned().map(StatusWrite::Delete).collect();
+        };
+        let mut objects = objects.iter();
+        let Some((name, facts)) = objects.next() else {
+            return vec![StatusWrite::Create(Box::new(self.object(service)))];
+        };
+        // Of several the first is kept.
+        let mut writes: Vec<_> = objects
+            .map(|(name, _)| StatusWrite::Delete(name.clone()))
+            .collect();
+        let says = match &facts.says {
+            Says::SomethingElse => {
+                // Then there is none, and a new one is made.
                 writes.push(StatusWrite::Delete(name.clone()));
-                continue;
-            };
-            found.insert(service);
-            let says = match &facts.says {
-                Says::SomethingElse => {
-                    // A new one is made in the next round.
-                    writes.push(StatusWrite::Delete(name.clone()));
-                    continue;
-                }
-                Says::Nothing => None,
-                Says::Announced(names) => Some(names),
-            };
-            if let Some(pod) = self
-                .pod
-                .as_ref()
-                .filter(|pod| facts.owner.as_ref() != Some(&pod.uid))
-            {
-                writes.push(StatusWrite::Adopt(name.clone(), owner(pod)));
+                return writes;
             }
-            if !says.is_some_and(|says| says.iter().eq(names(interfaces))) {
-                writes.push(StatusWrite::Say(name.clone(), self.status(service, interfaces)));
-            }
+            Says::Nothing => None,
+            Says::Announced(names) => Some(names),
+        };
+        if let Some(pod) = &self.pod
+            && facts.owner.as_ref() != Some(&pod.uid)
+        {
+            writes.push(StatusWrite::Adopt(name.clone(), owner(pod)));
         }
-        let missing = self.services.keys().filter(|service| !found.contains(service));
-        writes.extend(missing.map(|service| StatusWrite::Create(Box::new(self.object(service)))));
+        if !says.is_some_and(|says| says.iter().eq(names(interfaces))) {
+            writes.push(StatusWrite::Say(name.clone(), self.status(service, interfaces)));
+        }
         writes
     }
 
@@ -275,12 +274,26 @@ mod tests {
         }
     }
 
+    /// What is done about every Service that is announced or that an object is about.
     fn lines(report: &Report, objects: &[(&str, ServiceL2Status)]) -> Vec<String> {
-        let objects = objects
-            .iter()
-            .map(|(name, object)| ((*name).to_owned(), StatusFacts::from(object.clone())))
+        let mut by_service: BTreeMap<_, BTreeMap<_, _>> = report
+            .services
+            .keys()
+            .map(|service| (service.clone(), BTreeMap::new()))
             .collect();
-        report.writes(&objects).into_iter().map(line).collect()
+        for (name, object) in objects {
+            let facts = StatusFacts::from(object.clone());
+            if let Some(service) = &facts.service {
+                by_service
+                    .entry(service.clone())
+                    .or_default()
+                    .insert((*name).to_owned(), facts);
+            }
+        }
+        let writes = by_service
+            .iter()
+            .flat_map(|(service, objects)| report.writes(service, objects));
+        writes.map(line).collect()
     }
 
     type Row = (
@@ -302,9 +315,9 @@ mod tests {
             (
                 &["web@eth1"],
                 &[("l2-a", "web@eth0"), ("l2-b", "web@eth1")],
-                &["l2-a says eth1", "delete l2-b"],
+                &["delete l2-b", "l2-a says eth1"],
             ),
-            (&["web"], &[("l2-a", "web"), ("l2-b", "gone")], &["delete l2-b"]),
+            (&["web"], &[("l2-a", "gone"), ("l2-b", "web")], &["delete l2-a"]),
         ];
         for (services, objects, expected) in table {
             let objects: Vec<_> = objects.iter().map(|(name, text)| (*name, object(text))).collect();

@@ -1,9 +1,10 @@
 //! The task that writes. Owns what is known of the objects, and the pace.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use futures::{StreamExt, stream};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Error, ResourceExt};
@@ -14,10 +15,11 @@ use metallb_core::plan::{StatusFacts, StatusWrite, reported_service};
 use metallb_runtime::backoff::Backoff;
 use metallb_runtime::log::chain;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::Wanted;
+use super::Desk;
+use super::objects::Objects;
 
 /// Writes under way at once: at a few milliseconds each a node that takes over 1,000 Services has written them within a
 /// few seconds, and a hundred such nodes do not crowd out the controller.
@@ -34,12 +36,11 @@ const PAGE: u32 = 200;
 
 pub(super) struct Writer {
     api: Api<ServiceL2Status>,
-    wanted: watch::Receiver<Wanted>,
-    /// By name, from the watch and from the answers to writes, whichever is newer.
-    objects: BTreeMap<String, StatusFacts>,
+    desk: Arc<Desk>,
+    objects: Objects,
     listed: bool,
-    /// When to write, if there is something to write.
-    write_at: Option<Instant>,
+    /// No write before this.
+    write_after: Instant,
     backoff: Backoff,
     /// When to look at the objects of other nodes.
     sweep_at: Option<Instant>,
@@ -57,101 +58,77 @@ enum Written {
 }
 
 impl Writer {
-    pub(super) fn new(api: Api<ServiceL2Status>, wanted: watch::Receiver<Wanted>) -> Self {
+    pub(super) fn new(api: Api<ServiceL2Status>, desk: Arc<Desk>) -> Self {
+        let now = Instant::now();
         Self {
             api,
-            wanted,
-            objects: BTreeMap::new(),
+            desk,
+            objects: Objects::default(),
             listed: false,
-            write_at: None,
+            write_after: now,
             backoff: Backoff::default(),
             sweep_at: None,
-            last_sweep: Instant::now(),
+            last_sweep: now,
             swept: 0,
         }
     }
 
     pub(super) async fn run(mut self, mut heard: mpsc::Receiver<Change<StatusFacts>>) -> anyhow::Result<()> {
+        let desk = Arc::clone(&self.desk);
         loop {
-            tokio::select! {
-                changed = self.wanted.changed() => changed.context("the owner task is gone")?,
-                change = heard.recv() => match change {
-                    Some(change) => self.observe(change),
-                    None => bail!("the watch of statuses is gone"),
-                },
-                () = at(self.write_at) => self.write_at = None,
-                () = at(self.sweep_at) => self.sweep().await,
-            }
-            while let Ok(change) = heard.try_recv() {
-                self.observe(change);
-            }
-            let gained = {
-                let wanted = self.wanted.borrow_and_update();
-                if !self.listed || !wanted.complete {
-                    continue;
-                }
-                wanted.gained
-            };
+            let (unsettled, gained) = desk.with(|wanted| {
+                let unsettled = wanted.complete && !wanted.unsettled.is_empty();
+                (unsettled, wanted.gained)
+            });
             if gained != self.swept && self.sweep_at.is_none() {
                 let earliest = self.last_sweep + SWEEP_INTERVAL;
                 self.sweep_at = Some(earliest.max(Instant::now() + GRACE));
             }
-            // Something failed just now: the changes that arrive do not make the wait any shorter.
-            if self.write_at.is_none() {
-                self.write().await;
+            tokio::select! {
+                () = desk.news.notified() => {}
+                change = heard.recv() => match change {
+                    Some(change) => self.observe(change),
+                    None => bail!("the watch of statuses is gone"),
+                },
+                () = sleep_until(self.write_after), if unsettled && self.listed => self.write().await,
+                () = at(self.sweep_at) => self.sweep().await,
             }
         }
     }
 
     fn observe(&mut self, change: Change<StatusFacts>) {
-        match change {
-            Change::Apply(NamespacedName { name, .. }, facts) => self.learn(name, facts),
-            Change::Delete(NamespacedName { name, .. }) => {
-                self.objects.remove(&name);
-            }
-            Change::Reset(all) => {
-                self.listed = true;
-                self.objects = all.into_iter().map(|(key, facts)| (key.name, facts)).collect();
-            }
-        }
+        self.listed |= matches!(change, Change::Reset(_));
+        let concerned = self.objects.observe(change);
+        self.desk.with(|wanted| wanted.unsettled.extend(concerned));
     }
 
-    /// The watch may be behind the answers to writes.
-    fn learn(&mut self, name: String, facts: StatusFacts) {
-        if self
-            .objects
-            .get(&name)
-            .is_none_or(|known| known.version <= facts.version)
-        {
-            self.objects.insert(name, facts);
-        }
-    }
-
-    /// The next few writes; the others follow at once.
+    /// The next few writes. Their Services are looked at again afterwards: what was made says nothing yet.
     async fn write(&mut self) {
-        let mut writes = self.wanted.borrow().report.writes(&self.objects);
-        if writes.is_empty() {
-            return;
-        }
-        writes.truncate(ROUND);
+        let writes = self.next_writes();
         let outcomes: Vec<_> = stream::iter(writes)
-            .map(|write| perform(&self.api, write))
+            .map(|(service, write)| {
+                let api = &self.api;
+                async move { (service, perform(api, write).await) }
+            })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
         let mut failure = None;
-        for outcome in outcomes {
+        for (service, outcome) in outcomes {
             match outcome {
-                Ok(Written::Done(object)) => self.learn(object.name_any(), StatusFacts::from(*object)),
+                Ok(Written::Done(object)) => {
+                    self.objects.learn(object.name_any(), StatusFacts::from(*object));
+                }
                 Ok(Written::Gone(name)) => {
-                    self.objects.remove(&name);
+                    self.objects.forget(&name);
                 }
                 Err(error) => failure = Some(error),
             }
+            self.desk.with(|wanted| wanted.unsettled.insert(service));
         }
         if let Some(error) = failure {
             let wait = self.backoff.failed();
-            self.write_at = Some(Instant::now() + wait);
+            self.write_after = Instant::now() + wait;
             tracing::warn!(
                 error = chain(&error),
                 ?wait,
@@ -159,17 +136,29 @@ impl Writer {
             );
         } else {
             self.backoff.succeeded();
-            // There may be more, and what was made says nothing yet.
-            self.write_at = Some(Instant::now());
         }
+    }
+
+    fn next_writes(&self) -> Vec<(NamespacedName, StatusWrite)> {
+        let none = BTreeMap::new();
+        self.desk.with(|wanted| {
+            let mut writes = Vec::new();
+            while writes.len() < ROUND
+                && let Some(service) = wanted.unsettled.pop_first()
+            {
+                let objects = self.objects.of(&service).unwrap_or(&none);
+                let of_this = wanted.report.writes(&service, objects);
+                writes.extend(of_this.into_iter().map(|write| (service.clone(), write)));
+            }
+            writes
+        })
     }
 
     /// Deletes what dead nodes wrote about Services that are announced here now.
     async fn sweep(&mut self) {
-        let (gained, node) = {
-            let wanted = self.wanted.borrow();
-            (wanted.gained, wanted.report.node.clone())
-        };
+        let (gained, node) = self
+            .desk
+            .with(|wanted| (wanted.gained, wanted.report.node.clone()));
         self.sweep_at = None;
         self.last_sweep = Instant::now();
         match self.delete_others(&node).await {
@@ -190,7 +179,10 @@ impl Writer {
             let page = self.api.list_metadata(&list).await?;
             for object in page.items {
                 let service = reported_service(&object.metadata);
-                let ours = |service| self.wanted.borrow().report.services.contains_key(&service);
+                let ours = |service| {
+                    self.desk
+                        .with(|wanted| wanted.report.services.contains_key(&service))
+                };
                 if service.is_some_and(ours) {
                     delete(&self.api, object.name_any()).await?;
                 }
