@@ -129,7 +129,7 @@ const METHOD: &str = "
 ## Method
 
 - The cluster is the one of `make cluster-up`: API server, etcd and three nodes with kubelet, containerd and kube-proxy
-  share the machine's processors. What a Service waits for is therefore mostly the API server; nothing else runs.
+  share the machine's processors, so that the API server's own work is part of every latency.
 - Upstream's controller and speaker are built from the Go module `go.universe.tf/metallb`, and installed with the
   manifest of its native mode, unchanged. The types of frr-k8s, which it only uses in the mode of that name, are
   replaced by a stand-in (`tests/e2e/components/metallb/frr-k8s`). Ours are the release images, installed by the
