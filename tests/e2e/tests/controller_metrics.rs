@@ -127,6 +127,16 @@ fn sample(text: &str, name: &str) -> Option<f64> {
     line?.parse().ok()
 }
 
+/// A Service of this name for the pods of the one web server.
+fn of_web(name: &str) -> Result<Service> {
+    let mut service = load_balancer(name)?;
+    let web = load_balancer("web")?;
+    if let (Some(spec), Some(web)) = (&mut service.spec, web.spec) {
+        spec.selector = web.selector;
+    }
+    Ok(service)
+}
+
 /// Runs the body with MetalLB available, five announced Services of a pool called after the namespace, and a scraper.
 async fn with_services(body: impl AsyncFnOnce(&TempNamespace, &Scraper) -> Result<()>) -> Result<()> {
     let cluster = Cluster::connect().await?;
@@ -148,7 +158,7 @@ async fn with_services(body: impl AsyncFnOnce(&TempNamespace, &Scraper) -> Resul
                 .await?;
             namespace.apply(l2_advertisement(name, &[name])).await?;
             for service in SERVICES {
-                namespace.apply(load_balancer(service)?).await?;
+                namespace.apply(of_web(service)?).await?;
                 addresses(namespace, service, 1).await?;
                 event(namespace, service, "nodeAssigned").await?;
             }
