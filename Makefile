@@ -55,7 +55,7 @@ fmt: ## Format the code
 .PHONY: lint
 lint: ## Formatting, clippy, rustdoc and shell scripts, warnings are errors
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --test '*' --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
 	shellcheck scripts/* .ci/run
 
