@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use metallb_api::v1beta1::MetalLBSpec;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, ingress_addresses};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
@@ -46,12 +46,16 @@ async fn migrated(cluster: &Cluster, namespace: &str, name: &str) -> Result<Stri
 async fn stop(cluster: &Cluster) -> Result<()> {
     let words = ["--namespace", METALLB_NAMESPACE, "delete", "metallb", "metallb"];
     cluster.kubectl(words).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    // Those too that are about to end: until then a controller decides about Services.
+    let all = ListParams::default().labels("app=metallb");
     wait::until("no pod of MetalLB", LIMIT, async || {
-        let pods = metallb::pods(cluster, "app=metallb").await?;
-        Ok::<_, anyhow::Error>(if pods.is_empty() {
+        let pods = pods.list(&all).await?.items;
+        let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
+        Ok::<_, kube::Error>(if names.is_empty() {
             Look::Done(())
         } else {
-            Look::NotYet(format!("{pods:?}"))
+            Look::NotYet(names.join(", "))
         })
     })
     .await
@@ -186,8 +190,9 @@ data:
       - 172.30.213.254-172.30.214.1
 ";
     namespace.kubectl_apply_elsewhere(old).await?;
-    let new = migrated(cluster, "kube-system", "metallb-config").await?;
-    namespace.kubectl_apply_elsewhere(&new).await?;
+    namespace
+        .kubectl_apply_elsewhere(&migrated(cluster, "kube-system", "metallb-config").await?)
+        .await?;
     let spec = MetalLBSpec {
         node_selector: Some([(POOL_OF_NODES.to_owned(), "true".to_owned())].into()),
         ..metallb::ordinary()
@@ -216,9 +221,9 @@ data:
     event(namespace, "fifth", "AllocationFailed").await?;
 
     let macs = lab.nodes_by_mac().await?;
+    let client = lab.client()?;
     for address in ["172.30.213.5", "172.30.213.254"] {
-        let client = lab.client()?;
-        let mac = wait::until(format!("an answer for {address}"), LIMIT, async || {
+        let seen = wait::until(format!("an answer for {address}"), LIMIT, async || {
             let mut found = client.arp(address.parse()?).await?;
             Ok::<_, anyhow::Error>(
                 found
@@ -226,11 +231,9 @@ data:
                     .map_or(Look::NotYet("silence".to_owned()), Look::Done),
             )
         });
-        let mac = mac.await?;
-        ensure!(
-            macs.get(&mac).map(String::as_str) == Some(node),
-            "{address}: {mac}"
-        );
+        let mac = seen.await?;
+        let answers = macs.get(&mac).map(String::as_str);
+        ensure!(answers == Some(node), "{address}: {mac}");
     }
     Ok(())
 }
