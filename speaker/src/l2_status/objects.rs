@@ -26,10 +26,7 @@ impl Objects {
                 let mut concerned: Vec<_> = std::mem::take(&mut self.by_service).into_keys().collect();
                 for (NamespacedName { name, .. }, mut facts) in all {
                     if let Some(service) = facts.service.take() {
-                        self.by_service
-                            .entry(service.clone())
-                            .or_default()
-                            .insert(name, facts);
+                        self.keep(&service, name, facts);
                         concerned.push(service);
                     }
                 }
@@ -54,13 +51,15 @@ impl Objects {
             Vec::new()
         };
         if let Some(service) = service {
-            self.by_service
-                .entry(service.clone())
-                .or_default()
-                .insert(name, facts);
+            self.keep(&service, name, facts);
             concerned.push(service);
         }
         concerned
+    }
+
+    fn keep(&mut self, service: &NamespacedName, name: String, facts: StatusFacts) {
+        let objects = self.by_service.entry(service.clone()).or_default();
+        objects.insert(name, facts);
     }
 
     /// The object is gone. All are looked through: it happens once or twice to each, and a name says nothing about the
