@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use metallb_e2e::cluster::progress::Progress;
-use metallb_e2e::fixtures::{self, l2_advertisement, pool};
+use metallb_e2e::fixtures::{l2_advertisement, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
-use metallb_e2e::lab::{Lab, web_image};
+use metallb_e2e::lab::Lab;
+use metallb_e2e::metallb;
 use metallb_e2e::upstream::Upstream;
 use metallb_e2e::wait::{self, Look};
 
 use crate::containers;
-use crate::crowd::{Crowd, WEB};
+use crate::crowd::Crowd;
 use crate::figure::{Figure, Reading};
 use crate::rows::Row;
 use crate::served::Served;
@@ -138,22 +139,12 @@ impl Bench {
         measured.context("a row that ended without a result")
     }
 
-    /// Starts the web server [`WEB`], and waits until it is ready.
+    /// Starts the web server [`WEB`](metallb::WEB), and waits until it is ready.
     ///
     /// # Errors
     /// If it does not become ready.
     pub async fn serve_web(&self, namespace: &TempNamespace) -> Result<()> {
-        let server = fixtures::web(WEB, WEB_SERVERS, web_image(&self.cluster))?;
-        namespace.apply(server).await?;
-        let words = [
-            "rollout",
-            "status",
-            "deployment/web",
-            "--timeout=60s",
-            "--namespace",
-            namespace.name(),
-        ];
-        self.cluster.kubectl(words).await.map(drop)
+        metallb::serve_web(namespace, WEB_SERVERS).await
     }
 
     /// Creates the Service of this number for the web server, and follows it until a client can reach it.

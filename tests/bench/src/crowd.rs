@@ -14,13 +14,11 @@ use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::watcher::{self, Event};
 use metallb_e2e::fixtures::{self, ingress_addresses};
 use metallb_e2e::kubernetes::TempNamespace;
+use metallb_e2e::metallb::WEB;
 use metallb_e2e::wait::{self, Look};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-/// The web server that announced Services lead to.
-pub const WEB: &str = "web";
 
 /// Requests at a time: they keep two processors busy with the API server.
 const CLIENTS: usize = 8;

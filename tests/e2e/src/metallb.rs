@@ -14,14 +14,18 @@ use kube::api::{Api, ListParams};
 use metallb_api::names::object;
 use metallb_api::v1beta1::{LogLevel, MetalLB, MetalLBSpec};
 
-use crate::fixtures::{METALLB_NAMESPACE, ingress_addresses};
+use crate::fixtures::{self, METALLB_NAMESPACE, ingress_addresses};
 use crate::kubernetes::{Cluster, TempNamespace};
+use crate::lab::{Lab, web_image};
 use crate::wait::{self, Look};
 
 /// Images are on the nodes already; what takes time is the kubelet.
 const ROLLOUT_LIMIT: Duration = Duration::from_mins(2);
 /// An address is given within milliseconds; the limit is for a machine that does other things as well.
 const ADDRESS_LIMIT: Duration = Duration::from_secs(20);
+
+/// The web servers that Services are made for.
+pub const WEB: &str = "web";
 
 /// The MetalLB resource with this specification.
 pub fn resource(spec: MetalLBSpec) -> MetalLB {
@@ -103,6 +107,35 @@ pub async fn absent(cluster: &Cluster) -> Result<()> {
         },
     )
     .await
+}
+
+/// Starts so many web servers called [`WEB`], and waits until they are ready.
+///
+/// # Errors
+/// If they do not become ready.
+pub async fn serve_web(namespace: &TempNamespace, replicas: u8) -> Result<()> {
+    let servers = fixtures::web(WEB, replicas, web_image(namespace.cluster()))?;
+    namespace.apply(servers).await?;
+    let rollout = ["rollout", "status", "deployment/web", "--timeout=60s"];
+    namespace.kubectl(rollout).await.map(drop)
+}
+
+/// Runs the body with MetalLB available and what a client on the segment can see.
+///
+/// # Errors
+/// Those of the body, and as [`available`].
+pub async fn on_the_wire(
+    test: &str,
+    body: impl AsyncFnOnce(&TempNamespace, &Lab) -> Result<()>,
+) -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    let Some(lab) = Lab::of(&cluster)? else {
+        return Ok(());
+    };
+    available(&cluster).await?;
+    cluster
+        .in_namespace(test, async |namespace| body(namespace, &lab).await)
+        .await
 }
 
 /// The running pods of a component, with their nodes.

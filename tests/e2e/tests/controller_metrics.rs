@@ -10,7 +10,7 @@ use metallb_api::v1beta1::IPAddressPool;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, l2_advertisement, load_balancer, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::{Lab, web_image};
-use metallb_e2e::metallb::{addresses, available, event};
+use metallb_e2e::metallb::{addresses, available, event, serve_web};
 use metallb_e2e::wait::{self, Look};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -147,12 +147,7 @@ async fn with_services(body: impl AsyncFnOnce(&TempNamespace, &Scraper) -> Resul
     cluster
         .in_namespace("metrics", async |namespace| {
             let name = namespace.name();
-            namespace
-                .apply(fixtures::web("web", 1, web_image(&cluster))?)
-                .await?;
-            namespace
-                .kubectl(["rollout", "status", "deployment/web", "--timeout=60s"])
-                .await?;
+            serve_web(namespace, 1).await?;
             namespace
                 .apply(pool(name, &["172.30.212.0/28", "fd30::212:0/112"]))
                 .await?;

@@ -13,35 +13,18 @@ use metallb_api::v1beta1::{BGPAdvertisement, BGPAdvertisementSpec, ServiceL2Stat
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, l2_advertisement, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::{Lab, web_image};
-use metallb_e2e::metallb::{addresses, available, event};
+use metallb_e2e::metallb::{addresses, available, event, on_the_wire, serve_web};
 use metallb_e2e::wait::{self, Look};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Runs the body with MetalLB available, two web servers called `web` and what a client on the segment can see.
-async fn on_the_wire(test: &str, body: impl AsyncFnOnce(&TempNamespace, &Lab) -> Result<()>) -> Result<()> {
-    let cluster = Cluster::connect().await?;
-    let Some(lab) = Lab::of(&cluster)? else {
-        return Ok(());
-    };
-    available(&cluster).await?;
-    cluster
-        .in_namespace(test, async |namespace| {
-            namespace
-                .apply(fixtures::web("web", 2, web_image(&cluster))?)
-                .await?;
-            let rollout = [
-                "rollout",
-                "status",
-                "deployment/web",
-                "--timeout=60s",
-                "--namespace",
-                namespace.name(),
-            ];
-            cluster.kubectl(rollout).await?;
-            body(namespace, &lab).await
-        })
-        .await
+/// Runs the body on the wire, with two web servers called `web`.
+async fn with_web(test: &str, body: impl AsyncFnOnce(&TempNamespace, &Lab) -> Result<()>) -> Result<()> {
+    on_the_wire(test, async |namespace, lab| {
+        serve_web(namespace, 2).await?;
+        body(namespace, lab).await
+    })
+    .await
 }
 
 /// The name of the pod that answers at the address.
@@ -73,7 +56,7 @@ async fn assigned_node(namespace: &TempNamespace, service: &str) -> Result<Strin
 
 #[tokio::test]
 async fn s9_exposed_deployments_get_ascending_addresses_that_answer() -> Result<()> {
-    on_the_wire("s9", async |namespace, lab| {
+    with_web("s9", async |namespace, lab| {
         namespace
             .apply(pool("ip-pool", &["172.30.203.10-172.30.203.20"]))
             .await?;
@@ -110,7 +93,7 @@ async fn s9_exposed_deployments_get_ascending_addresses_that_answer() -> Result<
 
 #[tokio::test]
 async fn a_dual_stack_service_answers_over_ipv4_and_ipv6_from_the_node_in_its_event() -> Result<()> {
-    on_the_wire("dual", async |namespace, lab| {
+    with_web("dual", async |namespace, lab| {
         namespace
             .apply(pool("dual", &["172.30.204.0/24", "fd30::204:0/112"]))
             .await?;
@@ -142,7 +125,7 @@ async fn a_dual_stack_service_answers_over_ipv4_and_ipv6_from_the_node_in_its_ev
 
 #[tokio::test]
 async fn neighbours_are_told_when_an_address_comes_and_nothing_answers_when_it_went() -> Result<()> {
-    on_the_wire("comes-goes", async |namespace, lab| {
+    with_web("comes-goes", async |namespace, lab| {
         namespace.apply(pool("comes-goes", &["172.30.205.1/32"])).await?;
         namespace
             .apply(l2_advertisement("comes-goes", &["comes-goes"]))
@@ -176,7 +159,7 @@ async fn neighbours_are_told_when_an_address_comes_and_nothing_answers_when_it_w
 
 #[tokio::test]
 async fn an_advertisement_for_a_missing_interface_is_told() -> Result<()> {
-    on_the_wire("interface", async |namespace, _lab| {
+    with_web("interface", async |namespace, _lab| {
         namespace.apply(pool("interface", &["172.30.206.1/32"])).await?;
         let mut advertisement = l2_advertisement("interface", &["interface"]);
         advertisement.spec.interfaces = Some(vec!["eth9".to_owned()]);
@@ -199,7 +182,7 @@ async fn an_advertisement_for_a_missing_interface_is_told() -> Result<()> {
 
 #[tokio::test]
 async fn an_address_that_only_bgp_would_announce_is_reported() -> Result<()> {
-    on_the_wire("bgp-only", async |namespace, lab| {
+    with_web("bgp-only", async |namespace, lab| {
         namespace.apply(pool("bgp-only", &["172.30.207.1/32"])).await?;
         let spec = BGPAdvertisementSpec {
             ip_address_pools: Some(vec!["bgp-only".to_owned()]),
@@ -224,7 +207,7 @@ async fn an_address_that_only_bgp_would_announce_is_reported() -> Result<()> {
 
 #[tokio::test]
 async fn an_address_without_any_advertisement_is_reported_and_served_once_there_is_one() -> Result<()> {
-    on_the_wire("no-ad", async |namespace, lab| {
+    with_web("no-ad", async |namespace, lab| {
         namespace.apply(pool("no-ad", &["172.30.208.1/32"])).await?;
         namespace.apply(fixtures::load_balancer("web")?).await?;
         let told = event(namespace, "web", "notAnnounced")
@@ -294,7 +277,7 @@ async fn until_statuses(
 
 #[tokio::test]
 async fn a_status_says_which_node_announces_and_on_which_interfaces() -> Result<()> {
-    on_the_wire("l2-status", async |namespace, _lab| {
+    with_web("l2-status", async |namespace, _lab| {
         namespace.apply(pool("l2-status", &["172.30.209.1/32"])).await?;
         let mut advertisement = l2_advertisement("l2-status", &["l2-status"]);
         namespace.apply(advertisement.clone()).await?;

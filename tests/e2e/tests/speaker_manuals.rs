@@ -9,21 +9,10 @@ use anyhow::{Context, Result, ensure};
 use metallb_e2e::fixtures::{WEB_PORT, web};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::{Lab, web_image};
-use metallb_e2e::metallb::{addresses, available, event};
+use metallb_e2e::metallb::{addresses, available, event, on_the_wire};
 use metallb_e2e::wait::{self, Look};
 
 const LIMIT: Duration = Duration::from_secs(20);
-
-async fn on_the_wire(test: &str, body: impl AsyncFnOnce(&TempNamespace, &Lab) -> Result<()>) -> Result<()> {
-    let cluster = Cluster::connect().await?;
-    let Some(lab) = Lab::of(&cluster)? else {
-        return Ok(());
-    };
-    available(&cluster).await?;
-    cluster
-        .in_namespace(test, async |namespace| body(namespace, &lab).await)
-        .await
-}
 
 /// Waits until exactly this node answers for the address.
 async fn announced_by(lab: &Lab, address: &str, node: &str) -> Result<()> {
