@@ -17,6 +17,7 @@
 pub mod arp;
 pub mod ethernet;
 pub mod layer2;
+pub mod memberlist;
 pub mod ndp;
 pub mod time;
 
