@@ -22,6 +22,7 @@ pub mod http;
 pub mod lease;
 pub mod log;
 pub mod metrics;
+mod outage;
 pub mod shutdown;
 pub mod tasks;
 pub mod tls;

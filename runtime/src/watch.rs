@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use anyhow::bail;
 use futures::{Stream, StreamExt, pin_mut};
@@ -15,6 +16,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::backoff::Backoff;
 use crate::log::chain;
+use crate::outage::Outage;
 use crate::tasks::Tasks;
 
 /// A watch request ends after this time, and a connection that says nothing for five seconds more is given up: the
@@ -23,6 +25,9 @@ const WATCH_SECONDS: u32 = 60;
 /// Objects per page of a list. It bounds the memory of a list to a page of whole objects plus all facts; a page of 200
 /// Services is about 1 MB.
 const PAGE: u32 = 200;
+/// A watch that has failed and then says nothing for this long works, though nothing happens: five seconds more than the
+/// longest time that an attempt takes to fail, which is the client's for a connection and for the silence after it.
+const QUIET: Duration = Duration::from_secs(80);
 
 /// The settings of a watch: all objects the `Api` reaches. Narrow it with `.labels()` or `.fields()`.
 pub fn config() -> Config {
@@ -156,9 +161,9 @@ where
     O: Resource + Send,
 {
     pin_mut!(stream);
-    let mut backoff = Backoff::default();
+    let mut connection = Connection::new(kind);
     let mut listing = BTreeMap::new();
-    while let Some(event) = stream.next().await {
+    while let Some(event) = connection.next(&mut stream).await {
         let change = match event {
             Ok(Event::Init) => {
                 listing.clear();
@@ -169,7 +174,7 @@ where
                 None
             }
             Ok(Event::InitDone) => {
-                tracing::debug!(kind, objects = listing.len(), "listed");
+                tracing::debug!(kind = connection.kind, objects = listing.len(), "listed");
                 reader.keep_only(&listing);
                 Some(Change::Reset(std::mem::take(&mut listing)))
             }
@@ -182,34 +187,82 @@ where
                 Some(Change::Delete(name))
             }
             Err(error) => {
-                let wait = backoff.failed();
-                tracing::warn!(
-                    kind,
-                    error = chain(&error),
-                    retry_ms = millis(wait),
-                    "watch failed"
-                );
-                tokio::time::sleep(wait).await;
+                tokio::time::sleep(connection.failed(&error)).await;
                 continue;
             }
         };
         if let Some(change) = change {
             // Not at `Init`, which the watcher yields before it has asked the API server anything.
-            backoff.succeeded();
+            connection.works();
             if inputs.send(wrap(change)).await.is_err() {
-                bail!("the task that owns the state of {kind} objects is gone");
+                bail!(
+                    "the task that owns the state of {} objects is gone",
+                    connection.kind
+                );
             }
         }
     }
-    bail!("the watch of {kind} objects ended")
+    bail!("the watch of {} objects ended", connection.kind)
 }
 
-fn millis(wait: std::time::Duration) -> u64 {
-    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+/// Whether a watch works, as far as can be seen, and when it is tried again.
+struct Connection {
+    kind: String,
+    backoff: Backoff,
+    outage: Outage,
+}
+
+impl Connection {
+    fn new(kind: String) -> Self {
+        Self {
+            kind,
+            backoff: Backoff::default(),
+            outage: Outage::default(),
+        }
+    }
+
+    /// The next event. The watcher does not tell that it has reached the API server again: after a failure, either the
+    /// next change tells, or that there is no failure for a while.
+    async fn next<S: Stream + Unpin>(&mut self, stream: &mut S) -> Option<S::Item> {
+        if self.outage.failures() > 0 {
+            match tokio::time::timeout(QUIET, stream.next()).await {
+                Ok(event) => return event,
+                Err(_) => self.works(),
+            }
+        }
+        stream.next().await
+    }
+
+    /// Returns how long to wait before the next attempt.
+    fn failed(&mut self, error: &watcher::Error) -> Duration {
+        let wait = self.backoff.failed();
+        let (tell, error, retry_ms) = (self.outage.failed(), chain(error), millis(wait));
+        let (kind, failures) = (&self.kind, self.outage.failures());
+        if tell {
+            tracing::warn!(kind, error, failures, retry_ms, "watch lost");
+        } else {
+            tracing::debug!(kind, error, failures, retry_ms, "watch still lost");
+        }
+        wait
+    }
+
+    fn works(&mut self) {
+        self.backoff.succeeded();
+        if let Some(over) = self.outage.works() {
+            let (kind, failures, lost_ms) = (&self.kind, over.failures, millis(over.lasted));
+            tracing::info!(kind, failures, lost_ms, "watch is back");
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use futures::stream;
     use k8s_openapi::api::core::v1::ConfigMap;
     use kube::core::error_boundary::InvalidObject;
@@ -217,6 +270,8 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::log::LogLevel;
+    use crate::log::tests::Captured;
 
     fn config_map(name: &str, value: &str) -> ConfigMap {
         let mut object = ConfigMap {
@@ -349,6 +404,45 @@ mod tests {
         assert_eq!(
             changes(guarded(), events).await,
             [first, Change::Reset(BTreeMap::new())]
+        );
+    }
+
+    /// The lines that the watch of `events` has logged so far, as message and failures. After the events it is silent.
+    async fn logged(events: Vec<watcher::Result<Event<ConfigMap>>>) -> Vec<(String, u64)> {
+        let (log, guard) = Captured::by_this_thread(LogLevel::Info);
+        let (inputs, _queue) = mpsc::channel::<Change<String>>(16);
+        let silent = stream::once(pending());
+        let watch = forward(
+            "ConfigMap".into(),
+            stream::iter(events).chain(silent),
+            Plain(value),
+            inputs,
+            |change| change,
+        );
+        let goes_on = tokio::time::timeout(Duration::from_mins(10), watch).await;
+        assert!(goes_on.is_err(), "the watch ended");
+        drop(guard);
+        let line = |line: serde_json::Value| {
+            let text = line["msg"].as_str().unwrap_or_default().to_owned();
+            (text, line["failures"].as_u64().unwrap_or_default())
+        };
+        log.lines().into_iter().map(line).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_two_lines_in_the_log_however_often_it_was_tried() {
+        let lost = || (0..20).map(|_| Err(Error::NoResourceVersion));
+        let found = || [Ok(Event::Init), Ok(Event::InitDone)];
+        let events = found().into_iter().chain(lost()).chain(found()).chain(lost());
+        assert_eq!(
+            logged(events.collect()).await,
+            [
+                ("watch lost".to_owned(), 1),
+                ("watch is back".to_owned(), 20),
+                ("watch lost".to_owned(), 1),
+                // Nothing happens, and nothing fails either.
+                ("watch is back".to_owned(), 20),
+            ]
         );
     }
 }

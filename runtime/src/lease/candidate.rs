@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Authority, Elector, Record, Step, Timing};
 use crate::log::chain;
+use crate::outage::Outage;
 
 /// The wait for the answer to a handover. The kubelet kills a pod that ends seconds after it has asked it to.
 const HAND_OVER: Duration = Duration::from_secs(1);
@@ -25,6 +26,8 @@ pub struct Candidate {
     elector: Elector,
     /// The object as it was seen last: what a claim replaces.
     object: Option<Lease>,
+    looks: Outage,
+    claims: Outage,
     authority: watch::Sender<Authority>,
     patient: watch::Receiver<bool>,
     release: mpsc::Receiver<oneshot::Sender<()>>,
@@ -51,6 +54,8 @@ impl Candidate {
             name: name.to_owned(),
             elector: Elector::new(me, Timing::DEFAULT),
             object: None,
+            looks: Outage::default(),
+            claims: Outage::default(),
             authority,
             patient: is_patient,
             release: releases,
@@ -115,12 +120,22 @@ impl Candidate {
             Ok(Ok(object)) => {
                 self.elector.observe(object.as_ref().map(Record::of), now);
                 self.object = object;
+                if let Some(over) = self.looks.works() {
+                    tracing::info!(
+                        lease = self.name,
+                        failures = over.failures,
+                        "sees again who leads"
+                    );
+                }
                 return;
             }
             Ok(Err(error)) => chain(&error),
             Err(_) => SILENCE.to_owned(),
         };
-        tracing::warn!(lease = self.name, error, "cannot see who leads");
+        if self.looks.failed() {
+            let failures = self.looks.failures();
+            tracing::warn!(lease = self.name, error, failures, "cannot see who leads");
+        }
         self.elector.not_seen(now);
     }
 
@@ -132,15 +147,22 @@ impl Candidate {
             Ok(Ok(object)) => {
                 self.elector.claimed(Record::of(&object), sent, now);
                 self.object = Some(object);
+                if let Some(over) = self.claims.works() {
+                    tracing::info!(lease = self.name, failures = over.failures, "lease written again");
+                }
                 return;
             }
             Ok(Err(Error::Api(status))) if status.is_conflict() || status.is_not_found() => {
+                self.claims = Outage::default(); // the API server works, and somebody else was faster
                 return self.elector.outdated();
             }
             Ok(Err(error)) => chain(&error),
             Err(_) => SILENCE.to_owned(),
         };
-        tracing::warn!(lease = self.name, error, "lease not written");
+        if self.claims.failed() {
+            let failures = self.claims.failures();
+            tracing::warn!(lease = self.name, error, failures, "lease not written");
+        }
         self.elector.unanswered(now);
     }
 

@@ -1,12 +1,33 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 
+/// What was logged.
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    /// What this thread logs at `level` from now on, as long as the guard lives.
+    pub(crate) fn by_this_thread(level: LogLevel) -> (Self, DefaultGuard) {
+        let captured = Self::default();
+        let layer = fmt_layer::layer()
+            .event_format(Json)
+            .with_writer(captured.clone());
+        let subscriber = tracing_subscriber::registry().with(filter(level)).with(layer);
+        (captured, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
 
 impl io::Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -29,19 +50,10 @@ impl<'a> MakeWriter<'a> for Captured {
 
 /// What a process at `level` writes while `act` logs.
 fn logged(level: LogLevel, act: impl FnOnce()) -> Vec<Value> {
-    let captured = Captured::default();
-    let layer = fmt_layer::layer()
-        .event_format(Json)
-        .with_writer(captured.clone());
-    tracing::subscriber::with_default(
-        tracing_subscriber::registry().with(filter(level)).with(layer),
-        act,
-    );
-    let bytes = captured.0.lock().unwrap().clone();
-    let text = String::from_utf8(bytes).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    let (captured, guard) = Captured::by_this_thread(level);
+    act();
+    drop(guard);
+    captured.lines()
 }
 
 #[test]
