@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
+use kube::core::Status;
 use kube::{Client, Error};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -152,7 +153,7 @@ impl Candidate {
                 }
                 return;
             }
-            Ok(Err(Error::Api(status))) if status.is_conflict() || status.is_not_found() => {
+            Ok(Err(Error::Api(status))) if is_outdated(&status) => {
                 self.claims = Outage::default(); // the API server works, and somebody else was faster
                 return self.elector.outdated();
             }
@@ -191,6 +192,11 @@ impl Candidate {
     }
 }
 
+/// The object is not the one that was seen: changed, gone, or made by another one.
+fn is_outdated(status: &Status) -> bool {
+    status.is_conflict() || status.is_not_found() || status.is_already_exists()
+}
+
 impl Leadership {
     /// Of a process that takes part in no election and may always act.
     pub fn always() -> Self {
@@ -225,5 +231,80 @@ impl Leadership {
         if self.release.send(done).await.is_ok() {
             let _ = released.await; // the candidate is gone, and with it the process
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::task::{Context, Poll};
+
+    use http::{Method, Request, Response};
+    use kube::client::Body;
+    use serde_json::{Value, json};
+    use tower::Service;
+
+    use super::*;
+
+    /// An API server whose Lease is made by another candidate between the first look and the first claim.
+    #[derive(Clone)]
+    struct Contended(mpsc::UnboundedSender<(Method, Instant)>, bool);
+
+    impl Contended {
+        fn answer(&mut self, method: &Method) -> (u16, Value) {
+            let made = std::mem::replace(&mut self.1, true);
+            let refusal = |code: u16, reason: &str| {
+                let status = json!({"kind": "Status", "status": "Failure", "reason": reason, "code": code});
+                (code, status)
+            };
+            match (method, made) {
+                (&Method::GET, false) => refusal(404, "NotFound"),
+                (&Method::POST, _) => refusal(409, "AlreadyExists"),
+                _ => {
+                    let spec = json!({"holderIdentity": "other", "leaseDurationSeconds": 3});
+                    let lease = json!({"metadata": {"name": "lease", "resourceVersion": "1"}, "spec": spec});
+                    (200, lease)
+                }
+            }
+        }
+    }
+
+    impl Service<Request<Body>> for Contended {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            let (code, body) = self.answer(request.method());
+            let _ = self.0.send((request.method().clone(), Instant::now()));
+            let mut response = Response::new(Body::from(body.to_string().into_bytes()));
+            *response.status_mut() = http::StatusCode::from_u16(code).unwrap();
+            ready(Ok(response))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_that_make_the_lease_at_once_the_slower_one_looks_again_without_a_pause() {
+        let (asked, mut requests) = mpsc::unbounded_channel();
+        let client = Client::new(Contended(asked, false), "ns");
+        let (candidate, leadership) = Candidate::new(client, "ns", "lease", "me");
+        let started = Instant::now();
+        let mut seen = Vec::new();
+        tokio::select! {
+            ended = candidate.run() => panic!("{ended:?}"),
+            () = async {
+                while seen.len() < 3 {
+                    seen.extend(requests.recv().await);
+                }
+            } => {}
+        }
+        let expected = [Method::GET, Method::POST, Method::GET].map(|method| (method, started));
+        assert_eq!(seen, expected);
+        assert_eq!(leadership.authority(), Authority::None);
     }
 }
