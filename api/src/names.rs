@@ -114,6 +114,8 @@ pub mod event {
     pub const ADDRESS_POOL_NOT_FOUND: &str = "addressPoolNotFound";
     /// The API server does not let the controller write the status of a Service.
     pub const STATUS_REFUSED: &str = "statusRefused";
+    /// Something else has changed the address in the status of a Service, and it is put back.
+    pub const STATUS_RESTORED: &str = "statusRestored";
     /// Something else keeps changing what the controller writes to the status of a Service.
     pub const STATUS_CONTESTED: &str = "statusContested";
 

@@ -42,7 +42,7 @@ pub(crate) use tells::{Subject, Tell};
 use waiting::Waiting;
 
 /// A status that others have changed this often lately is told to be contested: not at the first time, when somebody
-/// has edited it by hand.
+/// has edited it by hand and is told that this was in vain.
 const CONTESTED: u32 = 3;
 
 type Labels = BTreeMap<String, String>;
@@ -222,8 +222,13 @@ impl State {
         if !concerns_us {
             self.forget(&key);
         } else if self.services.get(&key) != Some(&facts) {
-            if self.is_undone(&facts) && self.writes.undone(&key) == CONTESTED {
-                self.tells.contested(&facts);
+            if let Some(held) = self.undone(&facts) {
+                let addresses_differ = facts.ingress != held || facts.foreign_ingress;
+                match self.writes.undone(&key) {
+                    1 if addresses_differ => self.tells.restored(&facts, &held),
+                    CONTESTED => self.tells.contested(&facts),
+                    _ => {}
+                }
             }
             if !self.unadopted.contains(&key) {
                 // Whoever wrote it: until it is put right, nobody else may list it.
@@ -234,19 +239,16 @@ impl State {
         }
     }
 
-    /// Whether the status said what it should, and somebody has changed that.
-    fn is_undone(&self, facts: &ServiceFacts) -> bool {
-        let Some(held) = self.allocator.holding(&facts.key) else {
-            return false;
-        };
+    /// The addresses that the status listed, as it should, until somebody has changed it or the note beside it.
+    fn undone(&self, facts: &ServiceFacts) -> Option<Vec<IpAddr>> {
+        let held = self.allocator.holding(&facts.key)?;
         let says_it = |facts: &ServiceFacts| {
             let plain = facts.ingress == held.addresses() && !facts.foreign_ingress;
             plain && facts.allocated_from() == Some(held.pool())
         };
-        let known = self.services.get(&facts.key);
-        known.is_some_and(|known| known.uid == facts.uid && says_it(known))
-            && facts.load_balancer
-            && !says_it(facts)
+        let known = self.services.get(&facts.key)?;
+        let undone = known.uid == facts.uid && says_it(known) && facts.load_balancer && !says_it(facts);
+        undone.then(|| held.addresses().to_vec())
     }
 
     /// The Service is gone, or was never ours.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use metallb_api::NamespacedName;
-use metallb_api::names::event;
+use metallb_api::names::{annotation, event};
 use metallb_core::allocator::Quoted;
 use metallb_core::facts::ServiceFacts;
 use metallb_core::service::{EventKind, ServiceEvent};
@@ -100,12 +100,25 @@ impl Tells {
         }
     }
 
+    /// Somebody else has changed what was written, and `ingress` is written again.
+    pub(super) fn restored(&mut self, facts: &ServiceFacts, ingress: &[IpAddr]) {
+        let event = ServiceEvent {
+            kind: EventKind::Warning,
+            reason: event::STATUS_RESTORED,
+            message: format!(
+                "{} has changed the address in the status of this Service, and MetalLB changes it back to {}. To have \
+                 another address ask for it in the annotation {}",
+                who(facts),
+                Quoted(ingress),
+                annotation::LOAD_BALANCER_IPS
+            ),
+        };
+        self.push(Tell::service(facts, event));
+    }
+
     /// Somebody else keeps changing what was written.
     pub(super) fn contested(&mut self, facts: &ServiceFacts) {
-        let who = match &facts.foreign_writer {
-            Some(manager) => format!("{manager:?}"),
-            None => "Something".to_owned(),
-        };
+        let who = who(facts);
         let event = ServiceEvent {
             kind: EventKind::Warning,
             reason: event::STATUS_CONTESTED,
@@ -144,6 +157,14 @@ impl Tell {
             uid: facts.uid.clone(),
             event,
         }
+    }
+}
+
+/// Who has written the status, other than MetalLB.
+fn who(facts: &ServiceFacts) -> String {
+    match &facts.foreign_writer {
+        Some(manager) => format!("{manager:?}"),
+        None => "Something".to_owned(),
     }
 }
 

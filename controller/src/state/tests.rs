@@ -467,15 +467,58 @@ fn a_status_that_something_else_keeps_changing_is_told_once_with_its_name() {
     }
     assert!(now > Duration::from_secs(3), "it backs off: {now:?}");
     let tells = state.take_tells();
-    let [tell] = tells.as_slice() else {
+    let [first, tell] = tells.as_slice() else {
         panic!("{tells:?}")
     };
+    assert_eq!(first.event.reason, event::STATUS_RESTORED);
     assert_eq!(tell.event.reason, event::STATUS_CONTESTED);
     assert!(
         tell.event.message.starts_with("\"other-lb\" keeps changing"),
         "{}",
         tell.event.message
     );
+}
+
+#[test]
+fn whoever_edits_a_status_is_told_that_it_is_put_back() {
+    let mine = service("web", 1, &["192.0.2.1"]);
+    let edited = |ingress: &[&str], foreign_ingress| ServiceFacts {
+        foreign_ingress,
+        foreign_writer: Some("kubectl-edit".into()),
+        annotations: mine.annotations.clone(),
+        ..service("web", 2, ingress)
+    };
+    let without_note = ServiceFacts {
+        annotations: Vec::new(),
+        ..edited(&["192.0.2.1"], false)
+    };
+    let restored = [("web".to_owned(), event::STATUS_RESTORED)];
+    let nothing: [(String, &str); 0] = [];
+    for (facts, expected) in [
+        (edited(&[], false), &restored[..]),
+        (edited(&["203.0.113.9"], false), &restored),
+        (edited(&["192.0.2.1", "203.0.113.9"], false), &restored),
+        (edited(&[], true), &restored), // a host name
+        (edited(&["192.0.2.1"], true), &restored),
+        (without_note, &nothing), // the address was not touched
+    ] {
+        let mut state = started("192.0.2.0/30", vec![mine.clone()]);
+        apply(&mut state, facts);
+        assert_eq!(writes(&mut state), ["web=192.0.2.1"]);
+        let tells = state.take_tells();
+        assert!(
+            tells.iter().all(|tell| tell.event.message.starts_with(
+                "\"kubectl-edit\" has changed the address in the status of this Service, and MetalLB changes it back to \
+                 [\"192.0.2.1\"]."
+            )),
+            "{tells:?}"
+        );
+        let reasons: Vec<_> = tells
+            .into_iter()
+            .map(|tell| (tell.object.name, tell.event.reason))
+            .collect();
+        assert_eq!(reasons, expected);
+    }
 }
 
 #[test]
