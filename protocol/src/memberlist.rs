@@ -1,11 +1,27 @@
 //! Membership as hashicorp's memberlist has it: who of the speakers is alive, in one view with upstream's speakers.
 //!
-//! Owns the messages and, in the modules below, their encoding and the machine that exchanges them. Never knows what a
-//! member announces.
+//! Owns the messages, their encoding and the machine that exchanges them: SWIM (Das, Gupta, Motivala, 2002) with the
+//! suspicion timers and the self-doubt of Lifeguard (Dadgar, Phillips, Currey, 2017). Never knows what a member announces.
 
+mod broadcast;
+mod contract;
+mod machine;
+mod members;
 pub mod message;
+mod news;
+mod probe;
+mod random;
+mod settings;
+mod size;
+mod steady;
+mod suspicion;
 
+pub use contract::{Event, Ignored, Input, Transmit};
+pub use machine::Machine;
+pub use members::Member;
 pub use message::{
     Ack, Alive, Dead, Incarnation, IndirectPing, Message, Nack, NodeState, Origin, Ping, PushPull, Status,
     Suspect, Versions,
 };
+pub use settings::{Identity, MOST_META, Settings};
+pub use size::at_most;
