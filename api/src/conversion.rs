@@ -1,5 +1,4 @@
-//! BGPPeer from one version into the other, for API servers whose definition names a conversion webhook. Pure: owns what
-//! becomes of the fields, not who asks.
+//! BGPPeer from one version into the other. Pure: owns what becomes of the fields, not who asks.
 //!
 //! Every field of `v1beta1` has the same name and meaning in `v1beta2`. What a peer has beyond that is kept in an
 //! annotation while it is shown as `v1beta1`: whoever reads the old version and writes it back loses nothing. Where this

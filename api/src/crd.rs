@@ -1,13 +1,13 @@
 //! The CustomResourceDefinitions, generated from the types, and their text for `config/crd`.
 //!
-//! BGPPeer has two versions. Its definition says nothing about conversion, and the API server then converts by changing
-//! `apiVersion` alone (strategy `None`). That loses nothing, because every field of `v1beta1` has the same name, type and meaning in `v1beta2`:
-//! an old object read as the new version is complete, and gets the new version's defaults. A new object read as the
-//! old version lacks the fields that version does not know, as it would with any conversion. Where this differs
-//! from a conversion webhook: timers left out in `v1beta1` stay left out (instead of reading as `0s`).
+//! BGPPeer has two versions. Its definition says nothing about conversion: the operator has the controller convert
+//! ([`crate::conversion`]) once one runs. Until then the API server changes `apiVersion` alone (strategy `None`). That
+//! reads an old object as well, because every field of `v1beta1` has the same name, type and meaning in `v1beta2`; a new
+//! object read as the old version lacks the fields which that version does not know, and loses them if it is written
+//! back.
 //!
-//! Nothing, rather than `None` spelt out: the definition of another MetalLB may be there with a webhook and its
-//! certificate, and the API server refuses a definition that has both these and `None`.
+//! Nothing, rather than `None` spelt out: the conversion that is there stays when the definition is applied again, and
+//! the API server refuses a definition that has both a webhook and `None`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::CustomResourceExt;

@@ -12,6 +12,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
@@ -141,7 +142,9 @@ fn watches(client: &Client, namespace: &str) -> Controller<Trigger> {
     let api = Api::<Trigger>::namespaced(client.clone(), namespace);
     let all = watch_for_the_one(all, api, namespace, named(names::object::METALLB));
     let api = Api::<PartialObjectMeta<ValidatingWebhookConfiguration>>::all(client.clone());
-    watch_for_the_one(all, api, namespace, named(names::object::WEBHOOK_CONFIGURATION))
+    let all = watch_for_the_one(all, api, namespace, named(names::object::WEBHOOK_CONFIGURATION));
+    let api = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone());
+    watch_for_the_one(all, api, namespace, named(names::object::BGP_PEER_DEFINITION))
 }
 
 /// Adds a watch of objects of kind `K`. Whatever happens to one starts a reconciliation of the one MetalLB that is acted

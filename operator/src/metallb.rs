@@ -12,7 +12,7 @@ use kube::Client;
 use metallb_api::names;
 
 use crate::args::Settings;
-use apply::Target;
+use apply::{Registrar, Target};
 use build::FreshKey;
 use dereference::Dereferenced;
 use status::{State, Subject};
@@ -117,10 +117,14 @@ pub async fn reconcile(
     now: Time,
 ) -> Result<Option<Outcome>, Error> {
     let Context { client, settings } = context;
+    let registrar = Registrar {
+        client,
+        namespace: &settings.namespace,
+    };
     // (1) reads
     let Some(dereferenced) = dereference::dereference(client, &settings.namespace, name).await? else {
         if name == names::object::METALLB {
-            apply::unregister(client).await?;
+            registrar.unregister().await?;
         }
         return Ok(None);
     };

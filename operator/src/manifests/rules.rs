@@ -244,13 +244,22 @@ pub(super) const SPEAKER_AT_HOME: &[Rule] = &[
 ];
 
 /// The operator, outside its namespace.
-pub(super) const OPERATOR_EVERYWHERE: &[Rule] = &[Rule {
-    group: ADMISSION,
-    resources: &["validatingwebhookconfigurations"],
-    names: &[object::WEBHOOK_CONFIGURATION],
-    verbs: &["create", "delete", "get", "list", "patch", "watch"],
-    reason: "registers the webhooks of the controller, and ends that with the MetalLB; they are in no namespace",
-}];
+pub(super) const OPERATOR_EVERYWHERE: &[Rule] = &[
+    Rule {
+        group: ADMISSION,
+        resources: &["validatingwebhookconfigurations"],
+        names: &[object::WEBHOOK_CONFIGURATION],
+        verbs: &["create", "delete", "get", "list", "patch", "watch"],
+        reason: "registers the webhooks of the controller, and ends that with the MetalLB; they are in no namespace",
+    },
+    Rule {
+        group: EXTENSIONS,
+        resources: &["customresourcedefinitions"],
+        names: &[object::BGP_PEER_DEFINITION],
+        verbs: &["get", "list", "patch", "watch"],
+        reason: "has BGPPeer converted by the controller, and ends that with the MetalLB",
+    },
+];
 
 /// The operator, in its own namespace. It has no permission to grant permissions.
 pub(super) const OPERATOR_AT_HOME: &[Rule] = &[

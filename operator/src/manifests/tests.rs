@@ -168,20 +168,17 @@ fn secrets_and_what_is_in_no_namespace_are_seen_by_name_only() {
 }
 
 #[test]
-fn outside_its_namespace_the_operator_has_one_object() {
+fn outside_its_namespace_the_operator_has_two_objects() {
     let files = files(&Options::default());
     let everywhere: Vec<Value> = documents(&files["rbac/operator.yaml"])
         .into_iter()
         .filter(|document| document["kind"] == "ClusterRole")
         .flat_map(|role| role["rules"].as_array().unwrap().clone())
         .collect();
-    let [rule] = everywhere.as_slice() else {
-        panic!("{everywhere:?}");
-    };
-    assert_eq!(
-        rule["resourceNames"],
-        serde_json::json!(["metallb-webhook-configuration"])
-    );
+    let names: Vec<&Value> = everywhere.iter().map(|rule| &rule["resourceNames"]).collect();
+    let expected =
+        ["metallb-webhook-configuration", "bgppeers.metallb.io"].map(|name| serde_json::json!([name]));
+    assert_eq!(names, expected.iter().collect::<Vec<_>>());
 }
 
 #[test]

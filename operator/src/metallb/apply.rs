@@ -19,11 +19,12 @@ use serde_json::Value;
 
 use super::build::{self, Applied, Prepared, Resources};
 
+mod conversion;
 mod webhooks;
 mod workload;
 
 pub(super) use webhooks::ENFORCED as POLICY_ENFORCED;
-pub use webhooks::unregister;
+pub use webhooks::Registrar;
 use workload::Additions;
 
 /// What is made for one MetalLB in its namespace.
@@ -104,6 +105,7 @@ impl Target<'_> {
             webhook_service,
             webhook_secret,
             webhooks,
+            conversion,
             controller_metrics,
             speaker_metrics,
             state: PhantomData,
@@ -127,7 +129,11 @@ impl Target<'_> {
         let speaker = self.apply_workload(&speaker).await?;
         // And who answers before who asks.
         let webhooks = match webhooks {
-            Some(webhooks) => self.register(webhooks, &webhook_secret, &controller).await?,
+            Some(webhooks) => {
+                let wanted = (webhooks, &conversion);
+                let registrar = self.registrar();
+                registrar.register(wanted, &webhook_secret, &controller).await?
+            }
             None => None,
         };
         let applied = Resources {
@@ -141,12 +147,20 @@ impl Target<'_> {
             webhook_service,
             webhook_secret,
             webhooks,
+            conversion,
             controller_metrics,
             speaker_metrics,
             state: PhantomData,
         };
         self.prune(&applied).await?;
         Ok(applied)
+    }
+
+    fn registrar(&self) -> Registrar<'_> {
+        Registrar {
+            client: self.client,
+            namespace: self.namespace,
+        }
     }
 
     /// Applies a Deployment, also over one with another strategy.
@@ -222,6 +236,7 @@ impl Target<'_> {
             webhook_service,
             // There is one, under one name.
             webhooks: _,
+            conversion: _,
             controller_metrics,
             speaker_metrics,
             state: PhantomData,

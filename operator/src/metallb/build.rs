@@ -19,6 +19,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
 
 pub(super) use account_binding::bind_to_account;
 pub use memberlist::FreshKey;
@@ -62,6 +63,8 @@ pub struct Resources<State> {
     pub webhook_secret: Secret,
     /// What tells the API server to ask them. Applied, it is absent until somebody can answer.
     pub webhooks: Option<ValidatingWebhookConfiguration>,
+    /// How the API server is to read a BGPPeer in its other version, once somebody can answer
+    pub conversion: CustomResourceConversion,
     /// Lists the metrics of the controller
     pub controller_metrics: Service,
     /// Lists the metrics of the speakers
@@ -86,11 +89,21 @@ pub fn build(metallb: &ValidatedMetalLB, settings: &Settings, fresh_key: &FreshK
         speaker: speaker::daemon_set(&origin, metallb, settings),
         webhook_service: webhooks::service(&origin),
         webhook_secret: webhooks::secret(&origin),
-        webhooks: Some(webhooks::configuration(&origin)),
+        webhooks: Some(webhooks::configuration(origin.namespace)),
+        conversion: webhooks::conversion(origin.namespace),
         controller_metrics: metrics::of_controller(&origin, settings.metrics_port),
         speaker_metrics: metrics::of_speakers(&origin, settings.metrics_port),
         state: PhantomData,
     }
+}
+
+/// Of these objects the two that tell the API server to ask a controller in `namespace`: whatever the MetalLB says, they
+/// are the same.
+pub(super) fn registration(namespace: &str) -> (ValidatingWebhookConfiguration, CustomResourceConversion) {
+    (
+        webhooks::configuration(namespace),
+        webhooks::conversion(namespace),
+    )
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ impl State {
             webhook_service: _,
             webhook_secret: _,
             webhooks,
+            conversion: _,
             controller_metrics: _,
             speaker_metrics: _,
             controller,

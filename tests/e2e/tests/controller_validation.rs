@@ -7,10 +7,9 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams};
 use metallb_api::names::{condition, object};
 use metallb_api::v1beta1::{ConfigurationResult, ConfigurationState, MetalLBSpec};
-use metallb_api::v1beta2::BGPPeer;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::metallb::{self, available};
@@ -184,11 +183,11 @@ async fn a_faulty_configuration_is_reported_and_the_last_good_one_stays_in_force
     .await
 }
 
-/// The Event on a faulty pool.
-async fn told(cluster: &Cluster, pool: &str) -> Result<()> {
+/// The Event on a faulty object.
+async fn told(cluster: &Cluster, name: &str) -> Result<()> {
     let events: Api<Event> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
-    let about = ListParams::default().fields(&format!("involvedObject.name={pool}"));
-    wait::until(format!("an Event on {pool}"), LIMIT, async || {
+    let about = ListParams::default().fields(&format!("involvedObject.name={name}"));
+    wait::until(format!("an Event on {name}"), LIMIT, async || {
         let found = events.list(&about).await?.items;
         let reasons: Vec<_> = found.iter().filter_map(|event| event.reason.clone()).collect();
         Ok::<_, kube::Error>(
@@ -205,69 +204,157 @@ async fn told(cluster: &Cluster, pool: &str) -> Result<()> {
     .await
 }
 
-async fn convert_by(cluster: &Cluster, conversion: &Value) -> Result<()> {
+/// Waits until the definition of BGPPeer names the webhook of the controller, and whom to trust.
+async fn converted(cluster: &Cluster) -> Result<()> {
     let definitions: Api<CustomResourceDefinition> = Api::all(cluster.client());
-    let patch = Patch::Merge(json!({ "spec": { "conversion": conversion } }));
-    definitions
-        .patch(object::BGP_PEER_DEFINITION, &PatchParams::default(), &patch)
-        .await?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn an_old_peer_reads_as_a_new_one_with_and_without_the_conversion_webhook() -> Result<()> {
-    with_webhooks("versions", "Fail", async |namespace| {
-        let cluster = namespace.cluster();
-        let old = manifest(
-            "BGPPeer",
-            "old",
-            &json!({ "myASN": 64500, "peerASN": 64501, "peerAddress": "192.0.2.1" }),
-        )
-        .replace("v1beta2", "v1beta1");
-        let peers: Api<BGPPeer> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
-        namespace.kubectl_apply_elsewhere(&old).await?;
-        let read = peers.get("old").await?;
-        ensure!(
-            read.spec.peer_port == Some(179) && read.spec.hold_time.is_none(),
-            "{read:?}"
-        );
-
-        let service =
-            json!({ "namespace": METALLB_NAMESPACE, "name": object::WEBHOOK_SERVICE, "path": "/convert" });
-        let webhook = json!({ "strategy": "Webhook",
-            "webhook": { "conversionReviewVersions": ["v1"], "clientConfig": { "service": service } } });
-        convert_by(cluster, &webhook).await?;
-        let outcome = through_the_webhook(namespace, &peers).await;
-        convert_by(cluster, &json!({ "strategy": "None", "webhook": null })).await?;
-        outcome
+    wait::until("BGPPeer to be converted by the controller", LIMIT, async || {
+        let conversion = definitions
+            .get(object::BGP_PEER_DEFINITION)
+            .await?
+            .spec
+            .conversion;
+        let client = conversion
+            .and_then(|conversion| conversion.webhook)
+            .and_then(|webhook| webhook.client_config);
+        let client = client.unwrap_or_default();
+        let service = client.service.as_ref().map(|service| service.name.as_str());
+        let right = service == Some(object::WEBHOOK_SERVICE) && client.ca_bundle.is_some();
+        Ok::<_, kube::Error>(if right {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{client:?}"))
+        })
     })
     .await
 }
 
-async fn through_the_webhook(namespace: &TempNamespace, peers: &Api<BGPPeer>) -> Result<()> {
-    let new = json!({ "myASN": 64500, "peerASN": 64501, "peerAddress": "192.0.2.2", "vrf": "red" });
-    namespace
-        .kubectl_apply_elsewhere(&manifest("BGPPeer", "new", &new))
-        .await?;
-    // The controller has to tell the API server first whom to trust.
-    let edit = [
+/// The specification of a BGPPeer as users of this version see it.
+async fn spec(namespace: &TempNamespace, version: &str, name: &str) -> Result<Value> {
+    let resource = format!("bgppeers.{version}.metallb.io");
+    let words = [
         "--namespace",
         METALLB_NAMESPACE,
-        "patch",
-        "bgppeers.v1beta1.metallb.io",
-        "new",
-        "--type=merge",
-        "--patch={\"spec\":{\"holdTime\":\"9s\"}}",
+        "get",
+        &resource,
+        name,
+        "--output=json",
     ];
-    wait::until("an edit of the old version", LIMIT, async || {
-        Ok::<_, anyhow::Error>(match namespace.cluster().kubectl(edit).await {
-            Ok(_) => Look::Done(()),
-            Err(error) => Look::NotYet(format!("{error:#}")),
+    let shown = namespace.cluster().kubectl(words).await?;
+    Ok(serde_json::from_str::<Value>(&shown)?["spec"].take())
+}
+
+/// Everything that the old version can say.
+fn old_peer(address: &str) -> Value {
+    json!({
+        "myASN": 64500, "peerASN": 64501, "peerAddress": address, "peerPort": 1179, "sourceAddress": "192.0.2.100",
+        "holdTime": "90s", "keepaliveTime": "30s", "routerID": "192.0.2.3", "password": "secret",
+        "bfdProfile": "fast", "ebgpMultiHop": true,
+        "nodeSelectors": [
+            { "matchLabels": { "rack": "1" }, "matchExpressions": [{ "key": "zone", "operator": "In", "values": ["a"] }] },
+        ],
+    })
+}
+
+#[tokio::test]
+async fn a_peer_is_the_same_in_both_versions_whichever_it_was_written_or_is_stored_in() -> Result<()> {
+    with_webhooks("versions", "Fail", async |namespace| {
+        let cluster = namespace.cluster();
+        converted(cluster).await?;
+        // Whoever applies the definition as another MetalLB had it does not end that.
+        let by_nobody = json!({ "spec": { "conversion": { "strategy": "None", "webhook": null } } });
+        patch_definition(cluster, "merge", &by_nobody).await?;
+        converted(cluster).await?;
+
+        let old = manifest("BGPPeer", "old", &old_peer("192.0.2.1")).replace("v1beta2", "v1beta1");
+        namespace.kubectl_apply_elsewhere(&old).await?;
+        both_ways(namespace, "old", "192.0.2.1").await?;
+        ensure!(
+            spec(namespace, "v1beta2", "old").await?["disableMP"] == false,
+            "no defaults of the new version"
+        );
+
+        let only_new = json!({ "myASN": 64500, "dynamicASN": "external", "interface": "eth1", "vrf": "red",
+            "passwordSecret": { "name": "tor" }, "connectTime": "5s" });
+        namespace
+            .kubectl_apply_elsewhere(&manifest("BGPPeer", "new", &only_new))
+            .await?;
+        // What cannot be said is no obstacle to an edit.
+        let edit = ["--type=merge", "--patch={\"spec\":{\"holdTime\":\"9s\"}}"];
+        let words = [
+            "--namespace",
+            METALLB_NAMESPACE,
+            "patch",
+            "bgppeers.v1beta1.metallb.io",
+            "new",
+        ];
+        cluster.kubectl(words.into_iter().chain(edit)).await?;
+        let read = spec(namespace, "v1beta2", "new").await?;
+        ensure!(read["holdTime"] == "9s", "{read}");
+        for (field, value) in only_new.as_object().context("a specification")? {
+            ensure!(read[field] == *value, "{field}: {read}");
+        }
+
+        // As an upstream MetalLB of some years ago has left it.
+        store_as(cluster, "v1beta1").await?;
+        let ancient = manifest("BGPPeer", "ancient", &old_peer("192.0.2.9")).replace("v1beta2", "v1beta1");
+        let outcome = namespace.kubectl_apply_elsewhere(&ancient).await;
+        store_as(cluster, "v1beta2").await?;
+        outcome?;
+        both_ways(namespace, "ancient", "192.0.2.9").await
+    })
+    .await
+}
+
+async fn both_ways(namespace: &TempNamespace, name: &str, address: &str) -> Result<()> {
+    for version in ["v1beta1", "v1beta2"] {
+        let read = spec(namespace, version, name).await?;
+        for (field, value) in old_peer(address).as_object().context("a specification")? {
+            ensure!(read[field] == *value, "{version} {name} {field}: {read}");
+        }
+    }
+    Ok(())
+}
+
+async fn patch_definition(cluster: &Cluster, kind: &str, patch: &Value) -> Result<()> {
+    let (kind, patch) = (format!("--type={kind}"), format!("--patch={patch}"));
+    let words = ["patch", "crd", object::BGP_PEER_DEFINITION, &kind, &patch];
+    cluster.kubectl(words).await.map(drop)
+}
+
+/// Has peers stored in this version, which is another one than before, from now on.
+async fn store_as(cluster: &Cluster, version: &str) -> Result<()> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(cluster.client());
+    let versions = definitions.get(object::BGP_PEER_DEFINITION).await?.spec.versions;
+    let before = storage_hash(cluster).await?;
+    let changes: Value = (versions.iter().enumerate())
+        .map(|(place, one)| {
+            json!({ "op": "replace", "path": format!("/spec/versions/{place}/storage"), "value": one.name == version })
+        })
+        .collect();
+    patch_definition(cluster, "json", &changes).await?;
+    wait::until(format!("peers to be stored as {version}"), LIMIT, async || {
+        let now = storage_hash(cluster).await?;
+        Ok::<_, anyhow::Error>(if now == before {
+            Look::NotYet(now)
+        } else {
+            Look::Done(())
         })
     })
-    .await?;
-    let read = peers.get("new").await?;
-    let kept = (read.spec.vrf.as_deref(), read.spec.hold_time.as_deref());
-    ensure!(kept == (Some("red"), Some("9s")), "{read:?}");
-    Ok(())
+    .await
+}
+
+/// What the API server says of the version that peers are stored in.
+async fn storage_hash(cluster: &Cluster) -> Result<String> {
+    let listed = cluster
+        .kubectl(["get", "--raw", "/apis/metallb.io/v1beta2"])
+        .await?;
+    let listed: Value = serde_json::from_str(&listed)?;
+    let mut resources = listed["resources"].as_array().context("no resources")?.iter();
+    let peers = resources
+        .find(|resource| resource["name"] == "bgppeers")
+        .context("no peers")?;
+    Ok(peers["storageVersionHash"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
 }

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Node, Secret};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use metallb_api::names::object;
@@ -41,6 +42,21 @@ async fn registered(cluster: &Cluster, policy: &str) -> Result<ValidatingWebhook
     .await
 }
 
+/// Waits until BGPPeer is converted in this way.
+async fn strategy(cluster: &Cluster, wanted: &str) -> Result<()> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(cluster.client());
+    wait::until(format!("the conversion {wanted}"), LIMIT, async || {
+        let found = definitions.get(object::BGP_PEER_DEFINITION).await?.spec;
+        let found = found.conversion.unwrap_or_default().strategy;
+        Ok::<_, kube::Error>(if found == wanted {
+            Look::Done(())
+        } else {
+            Look::NotYet(found)
+        })
+    })
+    .await
+}
+
 fn pools(cluster: &Cluster) -> Api<IPAddressPool> {
     Api::namespaced(cluster.client(), METALLB_NAMESPACE)
 }
@@ -58,6 +74,7 @@ async fn create_pool(cluster: &Cluster, name: &str) -> Result<()> {
 async fn the_first_pool_after_an_installation_is_never_refused() -> Result<()> {
     let cluster = Cluster::connect().await?;
     metallb::absent(&cluster).await?;
+    strategy(&cluster, "None").await?;
     create_pool(&cluster, "before").await?;
     cluster.apply(&metallb::resource(metallb::ordinary())).await?;
     // Over and over while the controller comes up, gets its certificate and is registered.
@@ -80,6 +97,7 @@ async fn the_first_pool_after_an_installation_is_never_refused() -> Result<()> {
     })
     .await??;
     create_pool(&cluster, "after").await?;
+    strategy(&cluster, "Webhook").await?;
     available(&cluster).await
 }
 
@@ -104,6 +122,8 @@ async fn a_contradiction_is_refused_while_a_controller_is_there_and_nothing_whil
     };
     cluster.apply(&metallb::resource(nowhere)).await?;
     registered(&cluster, "Ignore").await?;
+    // What a peer looks like in its other version does not change with that.
+    strategy(&cluster, "Webhook").await?;
     create_pool(&cluster, "meanwhile").await?;
     available(&cluster).await?;
     registered(&cluster, "Fail").await?;

@@ -6,16 +6,18 @@
 //! schemas hold all the time, and a contradiction that slips in is reported on the object while the last good
 //! configuration stays in force.
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use metallb_api::names::{field_manager, label, object};
 use serde_json::{Value, json};
 
-use super::{Error, Target};
+use super::Error;
 
 /// The key of the authority's certificate in the Secret. The controller has filled it when it is there.
 const AUTHORITY: &str = "ca.crt";
@@ -41,9 +43,41 @@ impl Unanswered {
     }
 }
 
-impl Target<'_> {
-    /// Registers the webhooks if it is time, and brings a registration that is there in line with how things stand.
+/// Tells the API server what to ask the controller.
+pub struct Registrar<'a> {
+    /// The way to the API server
+    pub client: &'a Client,
+    /// Where the controller is
+    pub namespace: &'a str,
+}
+
+impl Registrar<'_> {
+    /// Registers webhooks and conversion if it is time, and brings what is registered in line with how things stand.
     pub(super) async fn register(
+        &self,
+        (webhooks, conversion): (ValidatingWebhookConfiguration, &CustomResourceConversion),
+        secret: &Secret,
+        controller: &Deployment,
+    ) -> Result<Option<ValidatingWebhookConfiguration>, Error> {
+        let registered = self.register_webhooks(webhooks, secret, controller).await?;
+        if is_available(controller)
+            && let Some(authority) = authority(secret)
+        {
+            self.register_conversion(conversion, authority).await?;
+        }
+        Ok(registered)
+    }
+
+    /// Ends the registration when there is no MetalLB any more. What the operator did not make stays.
+    ///
+    /// # Errors
+    /// The API server did not answer, or refused.
+    pub async fn unregister(&self) -> Result<(), Error> {
+        self.unregister_webhooks().await?;
+        self.unregister_conversion().await
+    }
+
+    async fn register_webhooks(
         &self,
         mut wanted: ValidatingWebhookConfiguration,
         secret: &Secret,
@@ -97,35 +131,31 @@ impl Target<'_> {
             ..OwnerReference::default()
         })
     }
-}
 
-/// Ends the registration when there is no MetalLB any more. Another one, which the operator did not make, stays.
-///
-/// # Errors
-/// The API server did not answer, or refused.
-pub async fn unregister(client: &Client) -> Result<(), Error> {
-    let failed = |source| Error::Prune { kind: KIND, source };
-    let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-    let name = object::WEBHOOK_CONFIGURATION;
-    let Some(live) = api.get_metadata_opt(name).await.map_err(failed)? else {
-        return Ok(());
-    };
-    if live.labels().get(label::MANAGED_BY).map(String::as_str) != Some(label::METALLB_OPERATOR) {
-        return Ok(());
+    async fn unregister_webhooks(&self) -> Result<(), Error> {
+        let failed = |source| Error::Prune { kind: KIND, source };
+        let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
+        let name = object::WEBHOOK_CONFIGURATION;
+        let Some(live) = api.get_metadata_opt(name).await.map_err(failed)? else {
+            return Ok(());
+        };
+        if live.labels().get(label::MANAGED_BY).map(String::as_str) != Some(label::METALLB_OPERATOR) {
+            return Ok(());
+        }
+        let preconditions = Preconditions {
+            uid: live.uid(),
+            resource_version: None,
+        };
+        match api
+            .delete(name, &DeleteParams::background().preconditions(preconditions))
+            .await
+        {
+            Ok(_) => tracing::info!(kind = KIND, name, "deleted, there is no MetalLB"),
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(())
     }
-    let preconditions = Preconditions {
-        uid: live.uid(),
-        resource_version: None,
-    };
-    match api
-        .delete(name, &DeleteParams::background().preconditions(preconditions))
-        .await
-    {
-        Ok(_) => tracing::info!(kind = KIND, name, "deleted, there is no MetalLB"),
-        Err(kube::Error::Api(status)) if status.is_not_found() => {}
-        Err(error) => return Err(failed(error)),
-    }
-    Ok(())
 }
 
 fn refused(source: kube::Error) -> Error {
@@ -143,22 +173,24 @@ fn unanswered(
     secret: &Secret,
     controller: &Deployment,
 ) -> Option<Unanswered> {
-    let available = controller
-        .status
-        .as_ref()
-        .and_then(|status| status.available_replicas)
-        .unwrap_or(0)
-        > 0;
-    let certified = secret
-        .data
-        .as_ref()
-        .is_some_and(|data| data.contains_key(AUTHORITY));
+    let available = is_available(controller);
     match live {
         Some(live) if available && is_trusted(wanted, live) => Some(Unanswered::Fail),
         Some(_) => Some(Unanswered::Ignore),
-        None if available && certified => Some(Unanswered::Ignore),
+        None if available && authority(secret).is_some() => Some(Unanswered::Ignore),
         None => None,
     }
+}
+
+/// Whether somebody answers.
+fn is_available(controller: &Deployment) -> bool {
+    let status = controller.status.as_ref();
+    status.and_then(|status| status.available_replicas).unwrap_or(0) > 0
+}
+
+/// Who signed the certificate that the answers come with.
+fn authority(secret: &Secret) -> Option<&ByteString> {
+    secret.data.as_ref()?.get(AUTHORITY)
 }
 
 /// Whether the API server has been told of every webhook whom to trust.

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, Toleration
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use metallb_api::v1beta1::MetalLB;
+use serde_json::json;
 
 use super::*;
 use crate::metallb::dereference::Dereferenced;
@@ -83,6 +84,8 @@ fn every_object_is_found_by_its_labels_and_goes_with_its_owner() {
         webhook_secret,
         // In no namespace, so that its MetalLB cannot own it.
         webhooks: _,
+        // A part of what is in no namespace.
+        conversion: _,
         controller_metrics,
         speaker_metrics,
         state: PhantomData,
@@ -407,6 +410,15 @@ fn every_kind_that_is_configured_is_asked_about_and_nobody_is_told_whom_to_trust
          /validate-metallb-io-v1beta1-l2advertisement",
     ];
     assert_eq!(rows, expected);
+    assert_eq!(
+        serde_json::to_value(&resources.conversion).unwrap(),
+        json!({ "strategy": "Webhook", "webhook": {
+            "conversionReviewVersions": ["v1"],
+            "clientConfig": { "service": {
+                "name": "metallb-webhook-service", "namespace": "metallb-system", "path": "/convert", "port": 443,
+            } },
+        } }),
+    );
     assert_eq!(
         resources.webhook_secret.data, None,
         "what is in it is the controller's"

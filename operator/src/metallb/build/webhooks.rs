@@ -1,12 +1,16 @@
 //! What it takes to have the API server ask the controller about MetalLB's resources: a Service, a Secret for its
-//! certificate and the registration. The certificate itself, and the word to the API server whom to trust (`caBundle`),
-//! are the controller's: nothing here mentions them, and so server-side apply leaves them alone.
+//! certificate, the registration of the webhooks and the conversion of BGPPeer. The certificate itself, and the word to
+//! the API server whom to trust (`caBundle`), are the controller's: nothing here mentions them.
 
 use k8s_openapi::api::admissionregistration::v1::{
     RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration,
     WebhookClientConfig,
 };
 use k8s_openapi::api::core::v1::{Secret, Service, ServicePort, ServiceSpec};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceConversion, ServiceReference as ConversionServiceReference,
+    WebhookClientConfig as ConversionClientConfig, WebhookConversion,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use metallb_api::names::webhook::{self, Validating};
@@ -18,6 +22,8 @@ use super::object::{Origin, labels, selector};
 const PORT: i32 = 443;
 /// The controller answers within milliseconds. One that does not answer must not make `kubectl apply` hang for long.
 const TIMEOUT_SECONDS: i32 = 5;
+/// The version of the questions and answers, which is the only one that Kubernetes has.
+const REVIEW_VERSION: &str = "v1";
 
 const CREATE_UPDATE: [&str; 2] = ["CREATE", "UPDATE"];
 
@@ -52,7 +58,7 @@ pub(super) fn secret(origin: &Origin<'_>) -> Secret {
 }
 
 /// The registration. It is not in the namespace of its MetalLB, which therefore cannot own it.
-pub(super) fn configuration(origin: &Origin<'_>) -> ValidatingWebhookConfiguration {
+pub(super) fn configuration(namespace: &str) -> ValidatingWebhookConfiguration {
     ValidatingWebhookConfiguration {
         metadata: ObjectMeta {
             name: Some(names::object::WEBHOOK_CONFIGURATION.to_owned()),
@@ -60,34 +66,34 @@ pub(super) fn configuration(origin: &Origin<'_>) -> ValidatingWebhookConfigurati
             ..ObjectMeta::default()
         },
         webhooks: Some(vec![
-            validating(origin, webhook::BGP_PEER, V1BETA2, ("bgppeers", CREATE_UPDATE)),
+            validating(namespace, webhook::BGP_PEER, V1BETA2, ("bgppeers", CREATE_UPDATE)),
             // Nothing refers to a profile that is new, and every value of one is in the schema; but one in use must not go.
             validating(
-                origin,
+                namespace,
                 webhook::BFD_PROFILE,
                 V1BETA1,
                 ("bfdprofiles", ["CREATE", "DELETE"]),
             ),
             validating(
-                origin,
+                namespace,
                 webhook::BGP_ADVERTISEMENT,
                 V1BETA1,
                 ("bgpadvertisements", CREATE_UPDATE),
             ),
             validating(
-                origin,
+                namespace,
                 webhook::COMMUNITY,
                 V1BETA1,
                 ("communities", CREATE_UPDATE),
             ),
             validating(
-                origin,
+                namespace,
                 webhook::IP_ADDRESS_POOL,
                 V1BETA1,
                 ("ipaddresspools", CREATE_UPDATE),
             ),
             validating(
-                origin,
+                namespace,
                 webhook::L2_ADVERTISEMENT,
                 V1BETA1,
                 ("l2advertisements", CREATE_UPDATE),
@@ -96,20 +102,39 @@ pub(super) fn configuration(origin: &Origin<'_>) -> ValidatingWebhookConfigurati
     }
 }
 
+/// How BGPPeer reads in its other version. It is a part of the definition, which is not ours to make.
+pub(super) fn conversion(namespace: &str) -> CustomResourceConversion {
+    CustomResourceConversion {
+        strategy: "Webhook".to_owned(),
+        webhook: Some(WebhookConversion {
+            conversion_review_versions: vec![REVIEW_VERSION.to_owned()],
+            client_config: Some(ConversionClientConfig {
+                service: Some(ConversionServiceReference {
+                    name: names::object::WEBHOOK_SERVICE.to_owned(),
+                    namespace: namespace.to_owned(),
+                    path: Some(webhook::CONVERT_PATH.to_owned()),
+                    port: Some(PORT),
+                }),
+                ..ConversionClientConfig::default()
+            }),
+        }),
+    }
+}
+
 /// The webhook for operations on a resource.
 fn validating(
-    origin: &Origin<'_>,
+    namespace: &str,
     Validating { name, path }: Validating,
     version: &str,
     (resource, operations): (&str, [&str; 2]),
 ) -> ValidatingWebhook {
     ValidatingWebhook {
         name: name.to_owned(),
-        admission_review_versions: vec!["v1".to_owned()],
+        admission_review_versions: vec![REVIEW_VERSION.to_owned()],
         client_config: WebhookClientConfig {
             service: Some(ServiceReference {
                 name: names::object::WEBHOOK_SERVICE.to_owned(),
-                namespace: origin.namespace.to_owned(),
+                namespace: namespace.to_owned(),
                 path: Some(path.to_owned()),
                 port: Some(PORT),
             }),

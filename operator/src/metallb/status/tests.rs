@@ -2,6 +2,7 @@ use std::marker::PhantomData;
 
 use k8s_openapi::api::apps::v1::{DaemonSetStatus, DeploymentStatus};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
 use k8s_openapi::jiff::Timestamp;
 
 use super::*;
@@ -76,6 +77,7 @@ fn applied(controller: Deployment, speaker: DaemonSet) -> Resources<Applied> {
         webhook_service: Service::default(),
         webhook_secret: Secret::default(),
         webhooks: Some(registered("Fail")),
+        conversion: CustomResourceConversion::default(),
         controller_metrics: Service::default(),
         speaker_metrics: Service::default(),
         controller,
