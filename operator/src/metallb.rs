@@ -133,6 +133,11 @@ pub async fn reconcile(
     let (state, failure) = match converge(context, dereferenced, &fresh_key).await {
         Ok(state) => (state, None),
         Err(error) => match error.state() {
+            // What the controller is asked depends on nothing that has failed.
+            Some(state) if name == names::object::METALLB => {
+                let error = registrar.catch_up().await.err().map_or(error, Error::Apply);
+                (state, Some(error))
+            }
             Some(state) => (state, Some(error)),
             None => return Err(error),
         },

@@ -115,11 +115,11 @@ async fn a_contradiction_is_refused_while_a_controller_is_there_and_nothing_whil
     pools(&cluster).delete("first", &DeleteParams::default()).await?;
     ensure!(said.contains("overlaps"), "{said}");
 
-    // A controller that no node may run.
-    let nowhere = MetalLBSpec {
-        controller_node_selector: Some([("example.com/nowhere".to_owned(), "true".to_owned())].into()),
-        ..metallb::ordinary()
-    };
+    // A controller that no node may run, and speakers that the API server will not have.
+    let nowhere: MetalLBSpec = serde_json::from_value(json!({
+        "controllerNodeSelector": { "example.com/nowhere": "true" },
+        "speakerConfig": { "resources": { "limits": { "cpu": "1m" }, "requests": { "cpu": "2m" } } },
+    }))?;
     cluster.apply(&metallb::resource(nowhere)).await?;
     registered(&cluster, "Ignore").await?;
     // What a peer looks like in its other version does not change with that.

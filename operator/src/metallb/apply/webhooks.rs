@@ -5,6 +5,9 @@
 //! runs; it lets everything pass until the API server knows whom to trust, and whenever no controller is available. The
 //! schemas hold all the time, and a contradiction that slips in is reported on the object while the last good
 //! configuration stays in force.
+//!
+//! All of that depends on the controller alone, and so it goes on when the MetalLB asks for something impossible or
+//! another object cannot be applied.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
@@ -12,11 +15,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use metallb_api::names::{field_manager, label, object};
 use serde_json::{Value, json};
 
+use super::super::build;
 use super::Error;
 
 /// The key of the authority's certificate in the Secret. The controller has filled it when it is there.
@@ -66,6 +70,25 @@ impl Registrar<'_> {
             self.register_conversion(conversion, authority).await?;
         }
         Ok(registered)
+    }
+
+    /// The same when no application of the objects got so far: they are taken as they are found.
+    ///
+    /// # Errors
+    /// The API server did not answer, or refused.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        let (webhooks, conversion) = build::registration(self.namespace);
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
+        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), self.namespace);
+        let secret = secrets.get_opt(object::WEBHOOK_CERTIFICATE_SECRET);
+        let secret = secret.await.map_err(refused)?.unwrap_or_default();
+        // Listed, because the operator needs no permission to get one otherwise.
+        let named = ListParams::default().fields(&format!("metadata.name={}", object::CONTROLLER));
+        let controllers = deployments.list(&named).await.map_err(refused)?.items;
+        let controller = controllers.into_iter().next().unwrap_or_default();
+        self.register((webhooks, &conversion), &secret, &controller)
+            .await?;
+        Ok(())
     }
 
     /// Ends the registration when there is no MetalLB any more. What the operator did not make stays.
