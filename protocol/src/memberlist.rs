@@ -4,19 +4,30 @@
 //! suspicion timers and the self-doubt of Lifeguard (Dadgar, Phillips, Currey, 2017). Never knows what a member announces.
 
 mod broadcast;
+mod compress;
 mod contract;
+pub mod datagram;
+pub mod encoding;
+#[cfg(test)]
+mod examples;
+pub mod keyring;
 mod machine;
 mod members;
 pub mod message;
+mod msgpack;
 mod news;
 mod probe;
 mod random;
 mod settings;
 mod size;
 mod steady;
+pub mod stream;
 mod suspicion;
+pub mod wire;
 
 pub use contract::{Event, Ignored, Input, Transmit};
+pub use datagram::Heard;
+pub use keyring::{Key, Keyring, Nonce};
 pub use machine::Machine;
 pub use members::Member;
 pub use message::{
@@ -25,3 +36,4 @@ pub use message::{
 };
 pub use settings::{Identity, MOST_META, Settings};
 pub use size::at_most;
+pub use wire::{Refusal, Wire};
