@@ -80,10 +80,21 @@ manifests: ## Generate config/ from the Rust types
 	cargo run --quiet --bin crdgen -- config/crd
 	cargo run --quiet --bin manifests -- --registry $(REGISTRY) --tag $(TAG) config
 
+.PHONY: bundle
+bundle: ## Generate bundle/ and catalog/ for the Operator Lifecycle Manager
+	cargo run --quiet --bin bundle -- --registry $(REGISTRY) --tag $(TAG) .
+
+.PHONY: courier
+courier: bundle ## What operator-courier says about the bundle (needs Python and PyPI)
+	@scripts/courier
+
+# What `make manifests` and `make bundle` write.
+GENERATED := config bundle bundle.Dockerfile catalog catalog.Dockerfile
+
 .PHONY: check-generated
-check-generated: manifests ## Fail if config/ is not what the types say
-	@git diff --exit-code -- config || { echo "config/ is out of date: run 'make manifests' and commit"; exit 1; }
-	@untracked=$$(git ls-files --others --exclude-standard -- config); test -z "$$untracked" || \
+check-generated: manifests bundle ## Fail if config/ or the bundle is not what the types say
+	@git diff --exit-code -- $(GENERATED) || { echo "out of date: run 'make manifests bundle' and commit"; exit 1; }
+	@untracked=$$(git ls-files --others --exclude-standard -- $(GENERATED)); test -z "$$untracked" || \
 	  { echo "generated, but not committed: $$untracked"; exit 1; }
 
 ##@ Images

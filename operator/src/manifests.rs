@@ -3,11 +3,11 @@
 //!
 //! Pure: it returns the files, the `manifests` program writes them.
 
-mod manager;
+pub(crate) mod manager;
 mod openshift;
-mod rbac;
+pub(crate) mod rbac;
 mod rules;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ impl Default for Options {
 
 impl Options {
     /// The image of `component`.
-    fn image(&self, component: &str) -> String {
+    pub(crate) fn image(&self, component: &str) -> String {
         format!("{}/{component}:{}", self.registry, self.tag)
     }
 }

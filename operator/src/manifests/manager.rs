@@ -20,28 +20,37 @@ use super::yaml::Documents;
 /// The port of the health endpoints; the default of the operator's flag.
 const HEALTH_PORT: u16 = 8080;
 
-/// The namespace. Speakers use the node's network and raw sockets, which no stricter level of pod security admits.
+/// The namespace, as a document.
 pub(super) fn namespace(options: &Options) -> String {
+    let comment = "Speakers use the network of their node and raw sockets: pod security must be privileged.";
+    Documents::default().add([comment], &home(options)).finish()
+}
+
+/// The namespace. Speakers use the node's network and raw sockets, which no stricter level of pod security admits.
+pub(crate) fn home(options: &Options) -> Namespace {
     let levels = ["audit", "enforce", "warn"].map(|mode| {
         (
             format!("pod-security.kubernetes.io/{mode}"),
             "privileged".to_owned(),
         )
     });
-    let namespace = Namespace {
+    Namespace {
         metadata: ObjectMeta {
             name: Some(options.namespace.clone()),
             labels: Some(levels.into()),
             ..ObjectMeta::default()
         },
         ..Namespace::default()
-    };
-    let comment = "Speakers use the network of their node and raw sockets: pod security must be privileged.";
-    Documents::default().add([comment], &namespace).finish()
+    }
+}
+
+/// The Deployment of the operator, as a document.
+pub(super) fn operator(options: &Options) -> String {
+    Documents::default().add([], &deployment(options)).finish()
 }
 
 /// The Deployment of the operator.
-pub(super) fn operator(options: &Options) -> String {
+pub(crate) fn deployment(options: &Options) -> Deployment {
     let labels: BTreeMap<String, String> = [(
         label::CONTROL_PLANE.to_owned(),
         label::CONTROLLER_MANAGER.to_owned(),
@@ -55,7 +64,7 @@ pub(super) fn operator(options: &Options) -> String {
         containers: vec![container(options)],
         ..PodSpec::default()
     };
-    let deployment = Deployment {
+    Deployment {
         metadata: ObjectMeta {
             labels: Some(labels.clone()),
             ..namespaced(options, object::OPERATOR)
@@ -81,8 +90,7 @@ pub(super) fn operator(options: &Options) -> String {
             ..DeploymentSpec::default()
         }),
         ..Deployment::default()
-    };
-    Documents::default().add([], &deployment).finish()
+    }
 }
 
 fn container(options: &Options) -> Container {

@@ -12,6 +12,38 @@ use super::Options;
 use super::rules::{self, Rule};
 use super::yaml::Documents;
 
+/// One of the service accounts, and what it may do.
+pub(crate) struct Account {
+    /// Its name
+    pub(crate) name: &'static str,
+    /// In every namespace, and outside of them
+    pub(crate) everywhere: Vec<PolicyRule>,
+    /// In the namespace of the installation
+    pub(crate) at_home: Vec<PolicyRule>,
+}
+
+/// All of them, for installers that make the accounts and roles themselves.
+pub(crate) fn accounts() -> [Account; 3] {
+    [
+        (
+            object::OPERATOR_ACCOUNT,
+            rules::OPERATOR_EVERYWHERE,
+            rules::OPERATOR_AT_HOME,
+        ),
+        (
+            object::CONTROLLER,
+            rules::CONTROLLER_EVERYWHERE,
+            rules::CONTROLLER_AT_HOME,
+        ),
+        (object::SPEAKER, rules::SPEAKER_EVERYWHERE, rules::SPEAKER_AT_HOME),
+    ]
+    .map(|(name, everywhere, at_home)| Account {
+        name,
+        everywhere: everywhere.iter().map(policy).collect(),
+        at_home: at_home.iter().map(policy).collect(),
+    })
+}
+
 /// The operator's account and what it may do.
 pub(super) fn operator(options: &Options) -> String {
     let account = ServiceAccount {

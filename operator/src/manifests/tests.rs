@@ -3,7 +3,11 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
-use metallb_api::v1beta1::{IPAddressPool, L2Advertisement, MetalLB};
+use metallb_api::v1beta1::{
+    self, BFDProfile, BGPAdvertisement, Community, ConfigurationState, IPAddressPool, L2Advertisement,
+    MetalLB, ServiceBGPStatus, ServiceL2Status,
+};
+use metallb_api::v1beta2;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -47,6 +51,14 @@ fn check(document: &Value) {
         "MetalLB" => is_a::<MetalLB>(document),
         "IPAddressPool" => is_a::<IPAddressPool>(document),
         "L2Advertisement" => is_a::<L2Advertisement>(document),
+        "BGPAdvertisement" => is_a::<BGPAdvertisement>(document),
+        "BGPPeer" if document["apiVersion"] == "metallb.io/v1beta1" => is_a::<v1beta1::BGPPeer>(document),
+        "BGPPeer" => is_a::<v1beta2::BGPPeer>(document),
+        "BFDProfile" => is_a::<BFDProfile>(document),
+        "Community" => is_a::<Community>(document),
+        "ServiceL2Status" => is_a::<ServiceL2Status>(document),
+        "ServiceBGPStatus" => is_a::<ServiceBGPStatus>(document),
+        "ConfigurationState" => is_a::<ConfigurationState>(document),
         // Kinds that no crate here has types for.
         "Kustomization" | "SecurityContextConstraints" => {}
         other => panic!("unexpected kind {other}"),
@@ -71,26 +83,45 @@ fn every_document_is_of_its_kind() {
     }
 }
 
-#[test]
-fn every_sample_is_what_its_api_accepts() {
-    let mut kinds = BTreeMap::new();
-    for entry in std::fs::read_dir(config("samples")).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        for document in documents(&text) {
+/// The kinds and versions of all documents in `directory`.
+fn kinds(directory: &str) -> Vec<String> {
+    let mut kinds = Vec::new();
+    for entry in std::fs::read_dir(config(directory)).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_file() {
+            continue;
+        }
+        for document in documents(&std::fs::read_to_string(path).unwrap()) {
             check(&document);
-            *kinds
-                .entry(document["kind"].as_str().unwrap().to_owned())
-                .or_insert(0) += 1;
+            let word = |field: &str| document[field].as_str().unwrap().to_owned();
+            kinds.push(format!("{} {}", word("apiVersion"), word("kind")));
         }
     }
-    let expected = [
-        "Deployment",
-        "IPAddressPool",
-        "L2Advertisement",
-        "MetalLB",
-        "Service",
+    kinds.sort();
+    kinds
+}
+
+#[test]
+fn every_kind_has_one_sample_that_its_api_accepts() {
+    let to_write = [
+        "apps/v1 Deployment",
+        "metallb.io/v1beta1 BFDProfile",
+        "metallb.io/v1beta1 BGPAdvertisement",
+        "metallb.io/v1beta1 BGPPeer",
+        "metallb.io/v1beta1 Community",
+        "metallb.io/v1beta1 IPAddressPool",
+        "metallb.io/v1beta1 L2Advertisement",
+        "metallb.io/v1beta1 MetalLB",
+        "metallb.io/v1beta2 BGPPeer",
+        "v1 Service",
     ];
-    assert_eq!(kinds, expected.map(|kind| (kind.to_owned(), 1)).into());
+    assert_eq!(kinds("samples"), to_write);
+    let to_read = [
+        "metallb.io/v1beta1 ConfigurationState",
+        "metallb.io/v1beta1 ServiceBGPStatus",
+        "metallb.io/v1beta1 ServiceL2Status",
+    ];
+    assert_eq!(kinds("samples/status"), to_read);
 }
 
 #[test]

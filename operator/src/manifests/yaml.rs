@@ -6,11 +6,11 @@ use serde::Serialize;
 
 /// A stream of documents.
 #[derive(Default)]
-pub(super) struct Documents(String);
+pub(crate) struct Documents(String);
 
 impl Documents {
     /// Adds `object`, with `comment` above it, line by line.
-    pub(super) fn add<'a>(
+    pub(crate) fn add<'a>(
         mut self,
         comment: impl IntoIterator<Item = &'a str>,
         object: &impl Serialize,
@@ -28,7 +28,7 @@ impl Documents {
     }
 
     /// The text.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.0
     }
 }

@@ -1,0 +1,518 @@
+//! The rules by which the validators of the Operator Framework judge a bundle, as far as they can be judged without a
+//! cluster, and that the bundle grants what `config/rbac` grants.
+
+mod shape;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use shape::{Csv, Install, Spec, Strategy};
+
+use super::*;
+use crate::manifests;
+
+const CSV_FILE: &str = "bundle/manifests/metallb-operator.clusterserviceversion.yaml";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn samples() -> Vec<Value> {
+    let mut samples = Vec::new();
+    for directory in ["config/samples", "config/samples/status"] {
+        for entry in std::fs::read_dir(root().join(directory)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                samples.extend(documents(&std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    samples
+}
+
+fn generated(options: &Options) -> BTreeMap<String, String> {
+    files(options, &samples()).unwrap()
+}
+
+fn csv() -> Csv {
+    serde_json::from_value(documents(&generated(&Options::default())[CSV_FILE]).remove(0)).unwrap()
+}
+
+fn examples(csv: &Csv) -> Vec<Value> {
+    serde_json::from_str(&csv.metadata.annotations["alm-examples"]).unwrap()
+}
+
+/// Three numbers, and a fourth part if it is not released.
+fn semantic(version: &str) -> (u64, u64, u64) {
+    let numbers: Vec<u64> = version
+        .split('.')
+        .map(|number| {
+            number
+                .parse()
+                .unwrap_or_else(|_| panic!("{version} is no semantic version"))
+        })
+        .collect();
+    let [major, minor, patch] = numbers[..] else {
+        panic!("{version} has not three numbers");
+    };
+    (major, minor, patch)
+}
+
+#[test]
+fn what_is_checked_in_is_what_is_generated() {
+    for (path, content) in generated(&Options::default()) {
+        let there = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
+        assert!(there == content, "{path} is out of date: run `make bundle`");
+    }
+}
+
+#[test]
+fn it_is_a_cluster_service_version_that_consoles_can_show() {
+    let csv = csv();
+    assert_eq!(
+        (csv.api_version.as_str(), csv.kind.as_str()),
+        ("operators.coreos.com/v1alpha1", "ClusterServiceVersion")
+    );
+    let Spec {
+        display_name,
+        description,
+        maturity,
+        provider,
+        keywords,
+        links,
+        icon,
+        ..
+    } = &csv.spec;
+    for text in [display_name, description, maturity, &provider["name"]] {
+        assert!(!text.is_empty());
+    }
+    assert!(!keywords.is_empty());
+    assert!(links.iter().all(|link| link.url.starts_with("https://")));
+    let drawing = STANDARD.decode(&icon[0].base64data).unwrap();
+    assert!(drawing.starts_with(b"<svg") && icon[0].mediatype == "image/svg+xml");
+    assert!(
+        csv.metadata
+            .labels
+            .contains_key("operatorframework.io/arch.amd64")
+    );
+    let levels = [
+        "Basic Install",
+        "Seamless Upgrades",
+        "Full Lifecycle",
+        "Deep Insights",
+        "Auto Pilot",
+    ];
+    assert!(levels.contains(&csv.metadata.annotations["capabilities"].as_str()));
+}
+
+#[test]
+fn its_name_versions_and_upgrades_agree() {
+    let csv = csv();
+    let version = semantic(&csv.spec.version);
+    assert_eq!(
+        csv.metadata.name,
+        format!("metallb-operator.v{}", csv.spec.version)
+    );
+    assert!(semantic(&csv.spec.min_kube_version) >= (1, 29, 0));
+    if let Some(replaced) = &csv.spec.replaces {
+        let replaced = semantic(replaced.strip_prefix("metallb-operator.v").unwrap());
+        assert!(replaced < version, "replaces a newer one");
+    }
+    let range = &csv.metadata.annotations["olm.skipRange"];
+    assert_eq!(range, &format!(">=0.0.1 <{}", csv.spec.version));
+}
+
+#[test]
+fn every_kind_and_version_is_owned_and_every_owned_one_is_in_the_bundle() {
+    let files = generated(&Options::default());
+    let mut defined = BTreeSet::new();
+    for definition in crd::all() {
+        let file = format!("bundle/manifests/{}", crd::file_name(&definition));
+        let there = &documents(&files[&file])[0];
+        assert_eq!(there["kind"], "CustomResourceDefinition");
+        for version in &definition.spec.versions {
+            defined.insert((
+                definition.metadata.name.clone().unwrap(),
+                version.name.clone(),
+                definition.spec.names.kind.clone(),
+            ));
+        }
+    }
+    let owned = csv().spec.customresourcedefinitions.owned;
+    let claimed: BTreeSet<_> = owned
+        .iter()
+        .map(|owned| (owned.name.clone(), owned.version.clone(), owned.kind.clone()))
+        .collect();
+    assert_eq!(claimed.len(), owned.len(), "one is claimed twice");
+    assert_eq!(claimed, defined);
+    for owned in owned {
+        let what = format!("{} {}", owned.kind, owned.version);
+        assert!(
+            !owned.display_name.is_empty() && !owned.description.is_empty(),
+            "{what}"
+        );
+        assert!(!owned.resources.is_empty(), "{what} has no resources");
+        for descriptor in owned.spec_descriptors.iter().chain(&owned.status_descriptors) {
+            assert!(
+                !descriptor.path.is_empty() && !descriptor.description.is_empty(),
+                "{what}"
+            );
+            assert!(!descriptor.display_name.is_empty(), "{what}");
+            assert!(
+                descriptor
+                    .input
+                    .iter()
+                    .all(|input| input.starts_with("urn:alm:descriptor:")),
+                "{what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_kind_and_version_has_one_example() {
+    let csv = csv();
+    let shown: Vec<String> = examples(&csv)
+        .iter()
+        .map(|example| {
+            format!(
+                "{} {}",
+                example["apiVersion"].as_str().unwrap(),
+                example["kind"].as_str().unwrap()
+            )
+        })
+        .collect();
+    let owned: BTreeSet<String> = csv
+        .spec
+        .customresourcedefinitions
+        .owned
+        .iter()
+        .map(|owned| format!("metallb.io/{} {}", owned.version, owned.kind))
+        .collect();
+    assert_eq!(shown.iter().cloned().collect::<BTreeSet<_>>(), owned);
+    assert_eq!(shown.len(), owned.len());
+    let first: Value =
+        serde_json::from_str(&csv.metadata.annotations["operatorframework.io/initialization-resource"])
+            .unwrap();
+    assert!(examples(&csv).contains(&first) && first["kind"] == "MetalLB");
+}
+
+/// What a form shows in the example has to have a label, in the words of the scorecard's test of descriptors.
+#[test]
+fn every_field_of_an_example_has_a_descriptor() {
+    let csv = csv();
+    for example in examples(&csv) {
+        let owned = &csv.spec.customresourcedefinitions.owned;
+        let owned = owned
+            .iter()
+            .find(|owned| {
+                example["kind"] == owned.kind
+                    && example["apiVersion"] == format!("metallb.io/{}", owned.version)
+            })
+            .unwrap();
+        for (part, descriptors) in [
+            ("spec", &owned.spec_descriptors),
+            ("status", &owned.status_descriptors),
+        ] {
+            for field in example[part]
+                .as_object()
+                .into_iter()
+                .flat_map(|fields| fields.keys())
+            {
+                assert!(
+                    descriptors.iter().any(|descriptor| &descriptor.path == field),
+                    "{}: {part}.{field}",
+                    owned.kind
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn images_have_a_fixed_version_and_all_of_them_are_related() {
+    let csv = csv();
+    let related: BTreeSet<&str> = csv
+        .spec
+        .related_images
+        .iter()
+        .map(|related| related.image.as_str())
+        .collect();
+    assert!(
+        csv.spec
+            .related_images
+            .iter()
+            .all(|related| !related.name.is_empty())
+    );
+    let [deployment] = csv.spec.install.spec.deployments.as_slice() else {
+        panic!("one Deployment");
+    };
+    let container = &deployment.spec.template.spec.as_ref().unwrap().containers[0];
+    let operator = container.image.as_deref().unwrap();
+    assert_eq!(csv.metadata.annotations["containerImage"], operator);
+    let variables = container.env.iter().flatten();
+    let used: BTreeSet<&str> = variables
+        .filter(|variable| variable.name.ends_with("_IMAGE"))
+        .map(|variable| variable.value.as_deref().unwrap())
+        .chain([operator])
+        .collect();
+    assert_eq!(related, used);
+    for image in related {
+        let tag = image.rsplit_once(':').unwrap().1;
+        assert!(tag != "latest" && !tag.contains('/'), "{image}");
+    }
+    for (path, content) in generated(&Options::default()) {
+        assert!(!content.contains(":latest"), "{path}");
+    }
+}
+
+#[test]
+fn the_deployment_is_the_one_of_config() {
+    let csv = csv();
+    let text = &manifests::files(&Options::default())["manager/operator.yaml"];
+    let of_config: k8s_openapi::api::apps::v1::Deployment = serde_saphyr::from_str(text).unwrap();
+    let Install { strategy, spec } = &csv.spec.install;
+    assert_eq!(strategy, "deployment");
+    let ours = &spec.deployments[0];
+    assert_eq!(Some(&ours.name), of_config.metadata.name.as_ref());
+    assert_eq!(Some(&ours.label), of_config.metadata.labels.as_ref());
+    assert_eq!(Some(&ours.spec), of_config.spec.as_ref());
+    // The selector has to find the pods.
+    let template = ours
+        .spec
+        .template
+        .metadata
+        .as_ref()
+        .unwrap()
+        .labels
+        .as_ref()
+        .unwrap();
+    let selector = ours.spec.selector.match_labels.as_ref().unwrap();
+    assert!(
+        selector
+            .iter()
+            .all(|label| template.get_key_value(label.0) == Some(label))
+    );
+}
+
+/// Kind of the role, account, rules: what is granted, in any order.
+type Granted = BTreeMap<(&'static str, String), Value>;
+
+fn granted_by_config() -> Granted {
+    let files = manifests::files(&Options::default());
+    let mut granted = Granted::new();
+    let documents: Vec<Value> = ["operator", "controller", "speaker"]
+        .into_iter()
+        .flat_map(|file| documents(&files[format!("rbac/{file}.yaml").as_str()]))
+        .collect();
+    for (role_kind, binding_kind) in [("Role", "RoleBinding"), ("ClusterRole", "ClusterRoleBinding")] {
+        for binding in documents.iter().filter(|object| object["kind"] == binding_kind) {
+            let role = documents
+                .iter()
+                .find(|object| {
+                    object["kind"] == role_kind && object["metadata"]["name"] == binding["roleRef"]["name"]
+                })
+                .unwrap();
+            for subject in binding["subjects"].as_array().unwrap() {
+                let account = subject["name"].as_str().unwrap().to_owned();
+                granted.insert((role_kind, account), role["rules"].clone());
+            }
+        }
+    }
+    granted
+}
+
+fn granted_by_csv(csv: &Csv) -> Granted {
+    let Strategy {
+        permissions,
+        cluster_permissions,
+        ..
+    } = &csv.spec.install.spec;
+    let mut granted = Granted::new();
+    for (kind, permissions) in [("Role", permissions), ("ClusterRole", cluster_permissions)] {
+        for permission in permissions {
+            let key = (kind, permission.service_account_name.clone());
+            let before = granted.insert(key, json!(permission.rules));
+            assert!(
+                before.is_none(),
+                "{} is there twice",
+                permission.service_account_name
+            );
+        }
+    }
+    granted
+}
+
+#[test]
+fn every_account_may_do_what_it_may_do_by_config_and_nothing_else() {
+    let (ours, of_config) = (granted_by_csv(&csv()), granted_by_config());
+    assert_eq!(
+        ours.keys().collect::<Vec<_>>(),
+        of_config.keys().collect::<Vec<_>>()
+    );
+    for (account, rules) in &ours {
+        assert_eq!(rules, &of_config[account], "{account:?}");
+    }
+    // The Operator Lifecycle Manager makes the accounts that have permissions in the namespace, and no others.
+    let csv = csv();
+    let strategy = &csv.spec.install.spec;
+    let at_home: BTreeSet<&String> = strategy
+        .permissions
+        .iter()
+        .map(|of| &of.service_account_name)
+        .collect();
+    let everywhere: BTreeSet<&String> = strategy
+        .cluster_permissions
+        .iter()
+        .map(|of| &of.service_account_name)
+        .collect();
+    assert!(everywhere.is_subset(&at_home));
+    let pod = strategy.deployments[0].spec.template.spec.as_ref().unwrap();
+    assert!(at_home.contains(pod.service_account_name.as_ref().unwrap()));
+}
+
+#[test]
+fn it_installs_for_all_namespaces_or_for_its_own_and_suggests_one() {
+    let csv = csv();
+    let supported: Vec<&str> = csv
+        .spec
+        .install_modes
+        .iter()
+        .filter(|mode| mode.supported)
+        .map(|mode| mode.r#type.as_str())
+        .collect();
+    assert_eq!(supported, ["OwnNamespace", "AllNamespaces"]);
+    assert_eq!(csv.spec.install_modes.len(), 4, "each mode is spelt out");
+    let annotations = &csv.metadata.annotations;
+    assert_eq!(
+        annotations["operatorframework.io/suggested-namespace"],
+        "metallb-system"
+    );
+    let template = &annotations["operatorframework.io/suggested-namespace-template"];
+    let namespace: Value = serde_json::from_str(template).unwrap();
+    assert_eq!(namespace["kind"], "Namespace");
+    assert_eq!(
+        namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],
+        "privileged"
+    );
+    assert!(!annotations.contains_key("operators.openshift.io/valid-subscription"));
+    let hidden: Vec<String> =
+        serde_json::from_str(&annotations["operators.operatorframework.io/internal-objects"]).unwrap();
+    assert_eq!(hidden.len(), 3);
+}
+
+#[test]
+fn image_metadata_and_scorecard_say_the_same() {
+    let files = generated(&Options::default());
+    let metadata = &documents(&files["bundle/metadata/annotations.yaml"])[0]["annotations"];
+    for (key, value) in labels() {
+        assert_eq!(metadata[key], value);
+        let label = format!("LABEL {key}={value}\n");
+        assert!(files["bundle.Dockerfile"].contains(&label), "{label}");
+    }
+    assert_eq!(
+        metadata["operators.operatorframework.io.bundle.package.v1"],
+        PACKAGE
+    );
+    for directory in [MANIFESTS, METADATA, SCORECARD] {
+        let prefix = format!("bundle/{directory}");
+        assert!(files.keys().any(|path| path.starts_with(&prefix)), "{prefix}");
+    }
+    let scorecard = &documents(&files["bundle/tests/scorecard/config.yaml"])[0];
+    assert_eq!(scorecard["stages"][0]["tests"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn the_catalog_offers_this_bundle() {
+    let files = generated(&Options::default());
+    let csv = csv();
+    let blobs = documents(&files["catalog/metallb-operator/catalog.yaml"]);
+    let of = |schema: &str| {
+        let found: Vec<&Value> = blobs.iter().filter(|blob| blob["schema"] == schema).collect();
+        assert_eq!(found.len(), 1, "{schema}");
+        found[0]
+    };
+    let (package, channel, bundle) = (of("olm.package"), of("olm.channel"), of("olm.bundle"));
+    assert_eq!(package["defaultChannel"], channel["name"]);
+    assert_eq!(channel["package"], package["name"]);
+    assert_eq!(bundle["package"], package["name"]);
+    let entry = &channel["entries"][0];
+    assert_eq!(entry["name"], bundle["name"]);
+    assert_eq!(entry["name"], csv.metadata.name);
+    assert_eq!(entry["skipRange"], csv.metadata.annotations["olm.skipRange"]);
+    assert_eq!(
+        entry.get("replaces").and_then(Value::as_str),
+        csv.spec.replaces.as_deref()
+    );
+    let properties = |kind: &str| -> Vec<&Value> {
+        let all = bundle["properties"].as_array().unwrap();
+        all.iter()
+            .filter(|property| property["type"] == kind)
+            .map(|property| &property["value"])
+            .collect()
+    };
+    assert_eq!(
+        properties("olm.gvk").len(),
+        csv.spec.customresourcedefinitions.owned.len()
+    );
+    let packages = properties("olm.package");
+    assert_eq!(packages[0]["version"], csv.spec.version);
+    assert_eq!(
+        properties("olm.csv.metadata")[0]["displayName"],
+        csv.spec.display_name
+    );
+    let related: BTreeSet<&str> = bundle["relatedImages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|related| related["image"].as_str().unwrap())
+        .collect();
+    for image in csv.spec.related_images {
+        assert!(related.contains(image.image.as_str()), "{}", image.image);
+    }
+    assert!(related.contains(bundle["image"].as_str().unwrap()));
+}
+
+#[test]
+fn the_subscription_asks_for_what_the_catalog_offers() {
+    let files = generated(&Options::default());
+    let wanted = documents(&files["config/olm/install.yaml"]);
+    let of = |kind: &str| wanted.iter().find(|object| object["kind"] == kind).unwrap();
+    let blobs = documents(&files["catalog/metallb-operator/catalog.yaml"]);
+    let (source, group, subscription) = (of("CatalogSource"), of("OperatorGroup"), of("Subscription"));
+    let spec = &subscription["spec"];
+    assert_eq!(spec["name"], blobs[0]["name"]);
+    assert_eq!(spec["channel"], blobs[1]["name"]);
+    assert_eq!(spec["source"], source["metadata"]["name"]);
+    assert_eq!(spec["sourceNamespace"], source["metadata"]["namespace"]);
+    assert_eq!(
+        group["spec"]["targetNamespaces"],
+        json!([of("Namespace")["metadata"]["name"]])
+    );
+}
+
+#[test]
+fn registry_tag_and_namespace_reach_every_file() {
+    let options = Options {
+        namespace: "lb".into(),
+        registry: "localhost:5000/me".into(),
+        tag: "test".into(),
+    };
+    let files = generated(&options);
+    for (path, content) in &files {
+        assert!(!content.contains("quay.io/metallb-rs"), "{path}");
+    }
+    let csv: Csv = serde_json::from_value(documents(&files[CSV_FILE]).remove(0)).unwrap();
+    let suggested = &csv.metadata.annotations["operatorframework.io/suggested-namespace"];
+    assert_eq!(suggested, "lb");
+    assert!(files["catalog/metallb-operator/catalog.yaml"].contains("localhost:5000/me/bundle:test"));
+    assert!(files["config/olm/install.yaml"].contains("localhost:5000/me/catalog:test"));
+    assert!(!files["config/olm/install.yaml"].contains("metallb-system"));
+}
