@@ -40,6 +40,8 @@ pub enum Purpose {
 /// What is known of the address of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Given {
+    /// When the Service itself was first seen: from here on the implementation can do something
+    pub appeared: Instant,
     /// The first address
     pub address: Ipv4Addr,
     /// When it was seen
@@ -57,10 +59,17 @@ pub struct Created {
     pub answered: Instant,
 }
 
+/// What the watch has shown of Services that are there.
+#[derive(Debug, Default)]
+struct Known {
+    appeared: BTreeMap<String, Instant>,
+    given: BTreeMap<String, Given>,
+}
+
 /// The Services of a namespace.
 pub struct Crowd {
     api: Api<Service>,
-    given: watch::Receiver<BTreeMap<String, Given>>,
+    known: watch::Receiver<Known>,
     watching: JoinHandle<()>,
 }
 
@@ -71,13 +80,13 @@ impl Crowd {
     /// If it does not begin.
     pub async fn of(namespace: &TempNamespace) -> Result<Self> {
         let api = namespace.api::<Service>();
-        let (sender, given) = watch::channel(BTreeMap::new());
+        let (sender, known) = watch::channel(Known::default());
         let (begun, mut beginning) = watch::channel(false);
         let watching = tokio::spawn(observe(api.clone(), sender, begun));
         tokio::time::timeout(WATCH_LIMIT, beginning.wait_for(|begun| *begun))
             .await
             .context("the watch on Services does not begin")??;
-        Ok(Self { api, given, watching })
+        Ok(Self { api, known, watching })
     }
 
     /// Creates Services of these numbers.
@@ -109,12 +118,12 @@ impl Crowd {
     /// # Errors
     /// If they do not within `limit`.
     pub async fn have_addresses(&mut self, count: usize, limit: Duration) -> Result<()> {
-        let complete = self.given.wait_for(|given| given.len() >= count);
+        let complete = self.known.wait_for(|known| known.given.len() >= count);
         if let Ok(complete) = tokio::time::timeout(limit, complete).await {
             complete.map(drop).context("the watch on Services ended")
         } else {
             let seconds = limit.as_secs();
-            let given = self.given.borrow().len();
+            let given = self.known.borrow().given.len();
             Err(anyhow!(
                 "after {seconds} s only {given} of {count} Services have an address"
             ))
@@ -127,15 +136,19 @@ impl Crowd {
     /// If it does not within `limit`.
     pub async fn has_address(&mut self, number: usize, limit: Duration) -> Result<Given> {
         let name = name(number);
-        let given = self.given.wait_for(|given| given.contains_key(&name));
-        let given = tokio::time::timeout(limit, given).await;
-        let given = given.with_context(|| format!("{name} has no address after {} s", limit.as_secs()))??;
-        given.get(&name).copied().context("it was there a moment ago")
+        let known = self.known.wait_for(|known| known.given.contains_key(&name));
+        let known = tokio::time::timeout(limit, known).await;
+        let known = known.with_context(|| format!("{name} has no address after {} s", limit.as_secs()))??;
+        known
+            .given
+            .get(&name)
+            .copied()
+            .context("it was there a moment ago")
     }
 
     /// What is known of every address.
     pub fn addresses(&self) -> BTreeMap<String, Given> {
-        self.given.borrow().clone()
+        self.known.borrow().given.clone()
     }
 
     /// Deletes the Service of this number.
@@ -181,21 +194,20 @@ impl Drop for Crowd {
     }
 }
 
-async fn observe(
-    api: Api<Service>,
-    sender: watch::Sender<BTreeMap<String, Given>>,
-    begun: watch::Sender<bool>,
-) {
+async fn observe(api: Api<Service>, sender: watch::Sender<Known>, begun: watch::Sender<bool>) {
     let mut events = watcher::watcher(api, watcher::Config::default()).boxed();
     while let Some(event) = events.next().await {
         let at = Instant::now();
         match event {
             Ok(Event::Apply(service) | Event::InitApply(service)) => {
-                sender.send_if_modified(|given| note(given, &service, at));
+                sender.send_if_modified(|known| note(known, &service, at));
             }
             Ok(Event::Delete(service)) => {
                 let name = service.metadata.name.unwrap_or_default();
-                sender.send_if_modified(|given| given.remove(&name).is_some());
+                sender.send_if_modified(|known| {
+                    known.appeared.remove(&name);
+                    known.given.remove(&name).is_some()
+                });
             }
             Ok(Event::InitDone) => drop(begun.send_replace(true)),
             Ok(Event::Init) => {}
@@ -206,21 +218,27 @@ async fn observe(
 }
 
 /// Notes the address of a Service. Tells whether that is news.
-fn note(given: &mut BTreeMap<String, Given>, service: &Service, at: Instant) -> bool {
+fn note(known: &mut Known, service: &Service, at: Instant) -> bool {
     let name = service.metadata.name.clone().unwrap_or_default();
     let first = ingress_addresses(service)
         .first()
         .and_then(|address| address.parse().ok());
-    match (given.get_mut(&name), first) {
+    let appeared = *known.appeared.entry(name.clone()).or_insert(at);
+    match (known.given.get_mut(&name), first) {
         (None, None) => false,
         (None, Some(address)) => {
-            let changed = false;
-            given.insert(name, Given { address, at, changed });
+            let given = Given {
+                appeared,
+                address,
+                at,
+                changed: false,
+            };
+            known.given.insert(name, given);
             true
         }
-        (Some(known), now) => {
-            let changed = now != Some(known.address);
-            known.changed |= changed;
+        (Some(given), now) => {
+            let changed = now != Some(given.address);
+            given.changed |= changed;
             changed
         }
     }
@@ -263,15 +281,20 @@ mod tests {
 
     #[test]
     fn the_first_address_counts_and_every_other_is_a_change() {
-        let mut given = BTreeMap::new();
-        let (first, later) = (Instant::now(), Instant::now() + Duration::from_secs(1));
-        assert!(!note(&mut given, &with_address(&[]), first));
-        assert!(note(&mut given, &with_address(&["172.30.64.1"]), first));
-        assert!(!note(&mut given, &with_address(&["172.30.64.1"]), later));
-        assert_eq!((given["a"].at, given["a"].changed), (first, false));
-        assert!(note(&mut given, &with_address(&[]), later));
-        assert!(note(&mut given, &with_address(&["172.30.64.2"]), later));
-        assert_eq!((given["a"].at, given["a"].changed), (first, true));
+        let mut known = Known::default();
+        let appeared = Instant::now();
+        let (first, later) = (
+            appeared + Duration::from_secs(1),
+            appeared + Duration::from_secs(2),
+        );
+        assert!(!note(&mut known, &with_address(&[]), appeared));
+        assert!(note(&mut known, &with_address(&["172.30.64.1"]), first));
+        assert!(!note(&mut known, &with_address(&["172.30.64.1"]), later));
+        assert_eq!((known.given["a"].at, known.given["a"].changed), (first, false));
+        assert!(note(&mut known, &with_address(&[]), later));
+        assert!(note(&mut known, &with_address(&["172.30.64.2"]), later));
+        let given = known.given["a"];
+        assert_eq!((given.appeared, given.at, given.changed), (appeared, first, true));
     }
 
     #[test]

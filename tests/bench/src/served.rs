@@ -1,6 +1,6 @@
 //! One Service from its creation until a client on the segment can reach it.
 //!
-//! Owns: the three moments that are measured.
+//! Owns: the moments that are measured.
 //! Never: decides what else the cluster does meanwhile.
 
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub struct Served {
     pub create: Duration,
     /// Until a watch brought the address
     pub address: Duration,
+    /// The part of it after a watch had brought the Service itself
+    pub allocation: Duration,
     /// Until somebody answered an ARP request for it
     pub answer: Duration,
 }
@@ -37,6 +39,7 @@ impl Served {
         Ok(Self {
             create: created.answered - created.asked,
             address: given.at - created.asked,
+            allocation: given.at - given.appeared,
             answer: answered - created.asked,
         })
     }
@@ -49,6 +52,8 @@ pub struct Samples {
     pub creates: Sample,
     /// See [`Served::address`].
     pub addresses: Sample,
+    /// See [`Served::allocation`].
+    pub allocations: Sample,
     /// See [`Served::answer`].
     pub answers: Sample,
 }
@@ -60,6 +65,7 @@ impl Samples {
         Some(Self {
             creates: sample(|served| served.create)?,
             addresses: sample(|served| served.address)?,
+            allocations: sample(|served| served.allocation)?,
             answers: sample(|served| served.answer)?,
         })
     }

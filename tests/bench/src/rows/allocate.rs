@@ -12,6 +12,10 @@ use crate::figure::{Figure, Reading, Sample, Unit};
 
 const HALF: Figure = Figure::new("create to address, p50", Unit::Milliseconds);
 const MOST: Figure = Figure::new("create to address, p99", Unit::Milliseconds).at_most(100.0);
+const ALLOCATION: Figure = Figure::new(
+    "the Service in a watch to its address in it, p99",
+    Unit::Milliseconds,
+);
 const SETTLED: Figure =
     Figure::new("from the last create until all have one", Unit::Milliseconds).at_most(300.0);
 const CREATES: Figure = Figure::new("the creates themselves", Unit::Milliseconds);
@@ -22,7 +26,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 pub(super) static ROW: Row = Row {
     name: "allocate-500",
     about: "500 Services created at once, by 8 clients",
-    figures: &[HALF, MOST, SETTLED, CREATES],
+    figures: &[HALF, MOST, ALLOCATION, SETTLED, CREATES],
     amount: Amount::same(500),
     measure: |bench, count| Box::pin(measure(bench, count)),
 };
@@ -48,6 +52,8 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
                 .iter()
                 .map(|(name, created)| given[name].at - created.asked);
             let waits = Sample::of(waits).context("nothing was created")?;
+            let allocations = created.keys().map(|name| given[name].at - given[name].appeared);
+            let allocations = Sample::of(allocations).context("nothing was created")?;
             let first = created.values().map(|created| created.asked).min();
             let last = created.values().map(|created| created.answered).max();
             let settled = given.values().map(|given| given.at).max();
@@ -60,6 +66,7 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
             Ok(vec![
                 HALF.took(waits.percentile(50)),
                 MOST.took(waits.percentile(99)),
+                ALLOCATION.took(allocations.percentile(99)),
                 SETTLED.took(settled.saturating_duration_since(last)),
                 CREATES.took(last - first),
             ])

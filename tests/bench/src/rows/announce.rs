@@ -11,6 +11,10 @@ use crate::figure::{Figure, Reading, Unit};
 use crate::served::Samples;
 
 const CREATE: Figure = Figure::new("the create itself, p50", Unit::Milliseconds);
+const ALLOCATION: Figure = Figure::new(
+    "the Service in a watch to its address in it, p50",
+    Unit::Milliseconds,
+);
 const ADDRESS_HALF: Figure = Figure::new("create to address, p50", Unit::Milliseconds);
 const ADDRESS_MOST: Figure = Figure::new("create to address, p99", Unit::Milliseconds);
 const ANSWER_HALF: Figure =
@@ -22,7 +26,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(super) static ROW: Row = Row {
     name: "announce",
     about: "one Service with ready endpoints in a quiet cluster, 50 times",
-    figures: &[CREATE, ADDRESS_HALF, ADDRESS_MOST, ANSWER_HALF, ANSWER_MOST],
+    figures: &[
+        CREATE,
+        ALLOCATION,
+        ADDRESS_HALF,
+        ADDRESS_MOST,
+        ANSWER_HALF,
+        ANSWER_MOST,
+    ],
     amount: Amount::same(50),
     measure: |bench, times| Box::pin(measure(bench, times)),
 };
@@ -46,6 +57,7 @@ async fn measure(bench: &Bench, times: usize) -> Result<Vec<Reading>> {
             let samples = Samples::of(&served).context("nothing was measured")?;
             Ok(vec![
                 CREATE.took(samples.creates.percentile(50)),
+                ALLOCATION.took(samples.allocations.percentile(50)),
                 ADDRESS_HALF.took(samples.addresses.percentile(50)),
                 ADDRESS_MOST.took(samples.addresses.percentile(99)),
                 ANSWER_HALF.took(samples.answers.percentile(50)),

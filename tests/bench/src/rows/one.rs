@@ -11,6 +11,10 @@ use crate::figure::{Figure, Reading, Unit};
 use crate::served::Samples;
 
 const CREATE: Figure = Figure::new("the create itself, p50", Unit::Milliseconds);
+const ALLOCATION: Figure = Figure::new(
+    "the Service in a watch to its address in it, p50",
+    Unit::Milliseconds,
+);
 const HALF: Figure = Figure::new("create to address, p50", Unit::Milliseconds).at_most(15.0);
 const MOST: Figure = Figure::new("create to address, p99", Unit::Milliseconds);
 const ANSWER: Figure = Figure::new("create to the first ARP answer, p50", Unit::Milliseconds);
@@ -32,7 +36,7 @@ const ONE_LIMIT: Duration = Duration::from_mins(1);
 pub(super) static ROW: Row = Row {
     name: "one-at-5000",
     about: "one Service with ready endpoints, 30 times, while 5,000 others exist",
-    figures: &[CREATE, HALF, MOST, ANSWER, GOING, GOING_ANSWER],
+    figures: &[CREATE, ALLOCATION, HALF, MOST, ANSWER, GOING, GOING_ANSWER],
     amount: Amount {
         ours: 5_000,
         upstream: Some(500),
@@ -65,6 +69,7 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
             let going = Samples::of(&going).context("nothing was measured")?;
             Ok(vec![
                 CREATE.took(quiet.creates.percentile(50)),
+                ALLOCATION.took(quiet.allocations.percentile(50)),
                 HALF.took(quiet.addresses.percentile(50)),
                 MOST.took(quiet.addresses.percentile(99)),
                 ANSWER.took(quiet.answers.percentile(50)),
