@@ -176,6 +176,8 @@ pub mod metric {
     pub const LAYER2_RESPONSES: &str = "metallb_layer2_responses_sent";
     /// What is said without being asked.
     pub const LAYER2_GRATUITOUS: &str = "metallb_layer2_gratuitous_sent";
+    /// Times that another station turned out to use an address that is served here.
+    pub const LAYER2_CONTESTED: &str = "metallb_layer2_contested_total";
     /// Services that are announced by this node.
     pub const ANNOUNCED: &str = "metallb_speaker_announced";
     /// Label: the Service, with its namespace.

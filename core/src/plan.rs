@@ -2,7 +2,7 @@
 //! them is [`crate::world`], who carries them out is the speaker.
 //!
 //! ```text
-//!   World ─► Plan of each dirty Service ─► Ledger::settle ─► Action: announce, withdraw, tell, decided
+//!   World ─► Plan of each dirty Service ─► Ledger::settle ─► Action: announce, hand over, withdraw, tell, decided
 //!                         └─ complaint ──► Complaints (told when it lasts)
 //!   what is announced ─► Report ─► StatusWrite: the ServiceL2Status objects of this node
 //! ```
@@ -28,6 +28,8 @@ pub struct Plan {
     pub addresses: Vec<IpAddr>,
     /// Whether this node answers for them.
     pub decision: Decision,
+    /// Another node does. Then this one, if it did until now, need not stop before it hears the other.
+    pub elsewhere: bool,
     /// What this node has to tell the Service's owner if it stays so.
     pub complaint: Option<Complaint>,
 }
@@ -38,7 +40,16 @@ impl Plan {
         Self {
             addresses,
             decision: Decision::Withhold(reason),
+            elsewhere: false,
             complaint: None,
+        }
+    }
+
+    /// Whether this node, if it announced until now, goes on until the other one has begun.
+    fn hands_over(&self) -> bool {
+        match self.decision {
+            Decision::Announce(_) => false,
+            Decision::Withhold(reason) => self.elsewhere && reason.can_linger(),
         }
     }
 }
@@ -88,7 +99,12 @@ pub enum Action {
         /// The address.
         address: IpAddr,
     },
-    /// Stop answering for the address.
+    /// Go on answering for the address until the other node that announces it from now on is heard, and stop then.
+    HandOver {
+        /// The address.
+        address: IpAddr,
+    },
+    /// Stop answering for the address at once.
     Withdraw {
         /// The address.
         address: IpAddr,

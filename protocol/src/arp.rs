@@ -1,5 +1,5 @@
 //! ARP for IPv4 over Ethernet (RFC 826). Owns the bytes of requests, replies and announcements. Never decides whether
-//! a request deserves an answer.
+//! a request deserves an answer, or what it means that a station says it has an address.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -27,7 +27,17 @@ use pnet::packet::arp::{ArpHardwareTypes, ArpOperation, ArpOperations, ArpPacket
 
 use crate::ethernet::{self, Addresses, EtherTypes, MacAddr};
 
-/// A station asks who has an address.
+/// What a station says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// It asks who has an address.
+    Request(Request),
+    /// It says that it has one.
+    Reply(Reply),
+}
+
+/// A station asks who has an address. Beside that it says which one it has itself: a request for that one is an
+/// announcement (RFC 5227 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The asking station. Never a group address.
@@ -38,12 +48,21 @@ pub struct Request {
     pub target_ip: Ipv4Addr,
 }
 
-/// Why a payload is not a request. Neither is an error of ours: the frame is skipped.
+/// A station says that it has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The station. Never a group address.
+    pub sender_mac: MacAddr,
+    /// Its address.
+    pub sender_ip: Ipv4Addr,
+}
+
+/// Why a payload is not read. None is an error of ours: the frame is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Well formed, but a reply or another operation.
-    #[error("not a request")]
-    NotRequest,
+    /// Well formed, but another operation.
+    #[error("neither a request nor a reply")]
+    OtherOperation,
     /// Shorter than an ARP packet.
     #[error("truncated")]
     Truncated,
@@ -58,8 +77,8 @@ pub enum Refusal {
 /// Reads the payload of a frame. Trailing bytes are the padding of short frames and are ignored.
 ///
 /// # Errors
-/// It is not a request that can be answered.
-pub fn decode(payload: &[u8]) -> Result<Request, Refusal> {
+/// It is neither a request nor a reply of one station.
+pub fn decode(payload: &[u8]) -> Result<Message, Refusal> {
     let packet = ArpPacket::new(payload).ok_or(Refusal::Truncated)?;
     if packet.get_hardware_type() != ArpHardwareTypes::Ethernet
         || packet.get_protocol_type() != EtherTypes::Ipv4
@@ -68,18 +87,23 @@ pub fn decode(payload: &[u8]) -> Result<Request, Refusal> {
     {
         return Err(Refusal::OtherProtocol);
     }
-    if packet.get_operation() != ArpOperations::Request {
-        return Err(Refusal::NotRequest);
-    }
-    let sender_mac = packet.get_sender_hw_addr();
+    let (sender_mac, sender_ip) = (packet.get_sender_hw_addr(), packet.get_sender_proto_addr());
+    let message = match packet.get_operation() {
+        ArpOperations::Request => Message::Request(Request {
+            sender_mac,
+            sender_ip,
+            target_ip: packet.get_target_proto_addr(),
+        }),
+        ArpOperations::Reply => Message::Reply(Reply {
+            sender_mac,
+            sender_ip,
+        }),
+        _ => return Err(Refusal::OtherOperation),
+    };
     if sender_mac.is_multicast() {
         return Err(Refusal::SenderIsGroup);
     }
-    Ok(Request {
-        sender_mac,
-        sender_ip: packet.get_sender_proto_addr(),
-        target_ip: packet.get_target_proto_addr(),
-    })
+    Ok(message)
 }
 
 /// The frame that answers `request`: its target address is at `own`.

@@ -3,119 +3,38 @@
 //! Owns who is answered, what is told when (the gratuitous schedule) and which multicast groups must be heard for that.
 //! Never decides which addresses are served: it is told the full set each time, and acts on the difference only, so the
 //! same set twice costs nothing on the wire. Nothing is sent for an address once it has left the set.
+//!
+//! An address that moves to another station is not taken out of the set but said to be leaving: it is answered for until
+//! the other station has spoken, so that at every moment somebody answers.
 
 mod answer;
+mod claims;
+mod contract;
 mod counters;
+mod deadlines;
 mod groups;
+mod handovers;
 mod interface;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::Time;
 use crate::arp;
 use crate::ndp::{self, Kind, Station};
 
 pub use answer::Drop;
+pub use contract::{Event, Handover, Input, Protocol, Purpose, Transmit};
 pub use counters::{Counters, Unsent};
-pub use interface::{Assignment, Interface, InterfaceChoice, InterfaceIndex};
+pub use handovers::HANDOVER_LIMIT;
+pub use interface::{Assignment, Interface, InterfaceChoice, InterfaceIndex, Tenure};
 
+use claims::Claims;
 use groups::Groups;
+use handovers::Handovers;
 use interface::Presence;
 use schedule::Schedule;
-
-/// Something that happened outside.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// The interfaces that may be used for answering now, all of them.
-    Interfaces(&'a [Interface]),
-    /// The addresses to be served from now on, all of them.
-    Addresses(&'a BTreeMap<IpAddr, Assignment>),
-    /// A frame was received.
-    Frame {
-        /// Where.
-        interface: InterfaceIndex,
-        /// The frame from its Ethernet header on.
-        bytes: &'a [u8],
-    },
-    /// The deadline has come.
-    Timeout,
-}
-
-/// The two ways to ask where an address is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// For IPv4 (RFC 826).
-    Arp,
-    /// For IPv6 (RFC 4861).
-    Ndp,
-}
-
-impl Protocol {
-    fn of(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(_) => Self::Arp,
-            IpAddr::V6(_) => Self::Ndp,
-        }
-    }
-}
-
-/// A frame to put on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transmit {
-    /// Where.
-    pub interface: InterfaceIndex,
-    /// What it carries.
-    pub protocol: Protocol,
-    /// Why it is sent.
-    pub purpose: Purpose,
-    /// The frame from its Ethernet header on.
-    pub frame: Vec<u8>,
-}
-
-/// Why a frame is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Somebody asked for this address.
-    Answer(IpAddr),
-    /// The link is told where this address is, without a question.
-    Announcement(IpAddr),
-}
-
-impl Purpose {
-    fn address(self) -> IpAddr {
-        match self {
-            Self::Answer(ip) | Self::Announcement(ip) => ip,
-        }
-    }
-}
-
-/// Something to do that is not a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Solicitations for a served address are sent to this group from now on.
-    Join {
-        /// On which interface.
-        interface: InterfaceIndex,
-        /// The solicited-node group.
-        group: Ipv6Addr,
-    },
-    /// The group is no longer needed. Also said for an interface that has gone.
-    Leave {
-        /// On which interface.
-        interface: InterfaceIndex,
-        /// The solicited-node group.
-        group: Ipv6Addr,
-    },
-    /// An address is no longer served, after this had happened for it.
-    Withdrawn {
-        /// The address.
-        ip: IpAddr,
-        /// Since it was first served.
-        counters: Counters,
-    },
-}
 
 /// The machine. Drain [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) after every
 /// [`handle`](Self::handle).
@@ -125,6 +44,8 @@ pub struct Announcer {
     interfaces: BTreeMap<InterfaceIndex, Interface>,
     addresses: BTreeMap<IpAddr, Served>,
     schedule: Schedule,
+    handovers: Handovers,
+    claims: Claims,
     groups: Groups,
     /// At most a few answers and one gratuitous round: a caller drains them before the next inputs.
     transmits: VecDeque<Transmit>,
@@ -137,6 +58,10 @@ pub struct Announcer {
 #[derive(Debug)]
 struct Served {
     assignment: Assignment,
+    /// When the term began.
+    since: Time,
+    /// That another station has the address as well was said in this term.
+    contested: bool,
     counters: Counters,
 }
 
@@ -149,6 +74,8 @@ impl Announcer {
     /// Takes notice of `input`, which happened `now`. `now` never goes back.
     pub fn handle(&mut self, input: Input<'_>, now: Time) {
         self.now = now;
+        // First, so that a frame which comes after a deadline is not answered because the driver is late.
+        self.expire();
         match input {
             Input::Interfaces(list) => self.set_interfaces(list),
             Input::Addresses(desired) => self.set_addresses(desired),
@@ -177,7 +104,12 @@ impl Announcer {
 
     /// When to call [`handle`](Self::handle) with [`Input::Timeout`]; in the past while frames are due.
     pub fn next_deadline(&self) -> Option<Time> {
-        self.schedule.next_due()
+        let timers = [
+            self.schedule.next_due(),
+            self.handovers.next_due(),
+            self.claims.next_due(),
+        ];
+        timers.into_iter().flatten().min()
     }
 
     /// What happened for each served address.
@@ -244,6 +176,11 @@ impl Announcer {
             }
         }
         self.addresses = addresses;
+        // One that was waited for may be gone.
+        let leaving: Vec<_> = self.handovers.addresses().collect();
+        for ip in leaving {
+            self.leave_if_taken(ip);
+        }
     }
 
     fn set_addresses(&mut self, desired: &BTreeMap<IpAddr, Assignment>) {
@@ -254,27 +191,52 @@ impl Announcer {
             .copied()
             .collect();
         for ip in gone {
-            if let Some(Served { assignment, counters }) = self.addresses.remove(&ip) {
-                self.assigned(ip, Some(&assignment), None);
-                self.events.push_back(Event::Withdrawn { ip, counters });
-            }
+            self.handovers.end(ip);
+            self.withdraw(ip);
         }
         for (ip, assignment) in desired {
-            match self.addresses.get_mut(ip) {
-                Some(served) if served.assignment == *assignment => {}
-                Some(served) => {
-                    let before = std::mem::replace(&mut served.assignment, assignment.clone());
-                    self.assigned(*ip, Some(&before), Some(assignment));
+            let Some(served) = self.addresses.get_mut(ip) else {
+                self.begin(*ip, assignment);
+                continue;
+            };
+            if served.assignment != *assignment {
+                let before = std::mem::replace(&mut served.assignment, assignment.clone());
+                if before.term != assignment.term {
+                    (served.since, served.contested) = (self.now, false);
                 }
-                None => {
-                    let served = Served {
-                        assignment: assignment.clone(),
-                        counters: Counters::default(),
-                    };
-                    self.addresses.insert(*ip, served);
-                    self.assigned(*ip, None, Some(assignment));
-                }
+                self.assigned(*ip, Some(&before), Some(assignment));
+                self.set_tenure(*ip, before.tenure, assignment.tenure);
             }
+        }
+    }
+
+    fn begin(&mut self, ip: IpAddr, assignment: &Assignment) {
+        if assignment.tenure == Tenure::Leaving {
+            self.events.push_back(Event::HandedOver {
+                ip,
+                term: assignment.term,
+                outcome: Handover::NotServed,
+            });
+            return;
+        }
+        let served = Served {
+            assignment: assignment.clone(),
+            since: self.now,
+            contested: false,
+            counters: Counters::default(),
+        };
+        self.addresses.insert(ip, served);
+        self.assigned(ip, None, Some(assignment));
+    }
+
+    fn withdraw(&mut self, ip: IpAddr) {
+        if let Some(Served {
+            assignment, counters, ..
+        }) = self.addresses.remove(&ip)
+        {
+            self.claims.take(ip, self.now);
+            self.assigned(ip, Some(&assignment), None);
+            self.events.push_back(Event::Withdrawn { ip, counters });
         }
     }
 
@@ -301,8 +263,11 @@ impl Announcer {
             Presence::Live(_) => {}
             Presence::Silent | Presence::Absent => {
                 self.schedule.cancel((ip, index));
-                self.transmits
-                    .retain(|transmit| (transmit.purpose.address(), transmit.interface) != (ip, index));
+                // Answers to what was asked before stay where questions are answered.
+                let stays = |purpose| is == Presence::Silent && purpose == Purpose::Answer(ip);
+                self.transmits.retain(|transmit| {
+                    (transmit.purpose.address(), transmit.interface) != (ip, index) || stays(transmit.purpose)
+                });
             }
         }
         if let IpAddr::V6(ip) = ip {
@@ -326,19 +291,30 @@ impl Announcer {
     }
 
     fn frame(&mut self, index: InterfaceIndex, bytes: &[u8]) {
-        match self.answer(index, bytes) {
+        match self.hear(index, bytes) {
             Ok(transmit) => self.transmits.push_back(transmit),
             Err(reason) => *self.dropped.entry(reason).or_default() += 1,
         }
     }
 
-    fn answer(&mut self, index: InterfaceIndex, bytes: &[u8]) -> Result<Transmit, Drop> {
+    fn hear(&mut self, index: InterfaceIndex, bytes: &[u8]) -> Result<Transmit, Drop> {
         let interface = self.interfaces.get(&index).ok_or(Drop::UnknownInterface)?;
-        let question = answer::read(interface, bytes)?;
+        let heard = answer::read(interface, bytes)?;
+        if let Some(claim) = heard.claim {
+            self.claimed(index, claim);
+        }
+        self.answer(index, heard.question?)
+    }
+
+    fn answer(&mut self, index: InterfaceIndex, question: answer::Question) -> Result<Transmit, Drop> {
+        let interface = self.interfaces.get(&index).ok_or(Drop::UnknownInterface)?;
         let ip = question.target();
         let served = self.addresses.get_mut(&ip).ok_or(Drop::NotAnnounced)?;
         if Presence::of(ip, Some(&served.assignment), Some(interface)) == Presence::Absent {
             return Err(Drop::NotOnThisInterface);
+        }
+        if self.handovers.has_left(ip, index) {
+            return Err(Drop::HandedOver);
         }
         served.counters.requests += 1;
         let frame = question.answer(interface.mac);

@@ -1,5 +1,6 @@
-//! Neighbor Discovery for IPv6 (RFC 4861): solicitations in, advertisements out. Owns their bytes and the validity
-//! checks of §7.1.1. Never decides whether a solicitation deserves an answer.
+//! Neighbor Discovery for IPv6 (RFC 4861): solicitations and advertisements. Owns their bytes and the validity checks
+//! of §7.1. Never decides whether a solicitation deserves an answer, or what it means that a station says it has an
+//! address.
 //!
 //! ```text
 //!  Neighbor Solicitation (§4.3, type 135) and Neighbor Advertisement (§4.4, type 136), behind the IPv6 header
@@ -24,7 +25,7 @@
 use std::net::Ipv6Addr;
 
 use pnet::packet::icmpv6::ndp::{
-    MutableNeighborAdvertPacket, NdpOptionTypes, NeighborAdvertFlags, NeighborAdvertPacket,
+    MutableNeighborAdvertPacket, NdpOptionType, NdpOptionTypes, NeighborAdvertFlags, NeighborAdvertPacket,
     NeighborSolicitPacket,
 };
 use pnet::packet::icmpv6::{self, Icmpv6Code, Icmpv6Packet, Icmpv6Types};
@@ -42,6 +43,15 @@ const HOP_LIMIT: u8 = 255;
 /// A link-layer address option of Ethernet, in bytes (RFC 2464 §6).
 const LINK_LAYER_OPTION_LEN: usize = 8;
 
+/// What a station says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// It asks who has an address.
+    Solicitation(Solicitation),
+    /// It says that it has one.
+    Advertisement(Advertisement),
+}
+
 /// A station asks who has an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Solicitation {
@@ -55,11 +65,21 @@ pub struct Solicitation {
     pub target: Ipv6Addr,
 }
 
-/// Why a payload is not a solicitation. None is an error of ours: the frame is skipped.
+/// A station says that it has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advertisement {
+    /// The address.
+    pub target: Ipv6Addr,
+    /// The station's MAC, from the Target Link-Layer Address option, which may be left out of answers to one station
+    /// (RFC 4861 §4.4). Never a group address.
+    pub target_mac: Option<MacAddr>,
+}
+
+/// Why a payload is not read. None is an error of ours: the frame is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A packet that is not a Neighbor Solicitation.
-    #[error("not a neighbor solicitation")]
+    /// Another kind of packet.
+    #[error("neither a neighbor solicitation nor an advertisement")]
     OtherMessage,
     /// A header, the message or an option ends before its length says.
     #[error("truncated")]
@@ -81,11 +101,11 @@ pub enum Refusal {
 /// Reads the payload of a frame: an IPv6 packet. Trailing bytes are padding and are ignored.
 ///
 /// # Errors
-/// It is not a solicitation, or not a valid one by RFC 4861 §7.1.1.
-pub fn decode(packet: &[u8]) -> Result<Solicitation, Refusal> {
+/// It is neither a solicitation nor an advertisement, or not a valid one by RFC 4861 §7.1.
+pub fn decode(packet: &[u8]) -> Result<Message, Refusal> {
     let ip = Ipv6Packet::new(packet).ok_or(Refusal::Truncated)?;
-    // Extension headers are legal in front of a solicitation, but nobody sends any: they would only hide it from the
-    // filters of switches, which is what RFC 6980 forbids them for.
+    // Extension headers are legal in front of both, but nobody sends any: they would only hide them from the filters of
+    // switches, which is what RFC 6980 forbids them for.
     if ip.get_version() != 6 || ip.get_next_header() != IpNextHeaderProtocols::Icmpv6 {
         return Err(Refusal::OtherMessage);
     }
@@ -94,7 +114,8 @@ pub fn decode(packet: &[u8]) -> Result<Solicitation, Refusal> {
         .get(header_len..header_len + usize::from(ip.get_payload_length()))
         .ok_or(Refusal::Truncated)?;
     let icmp = Icmpv6Packet::new(message).ok_or(Refusal::Truncated)?;
-    if icmp.get_icmpv6_type() != Icmpv6Types::NeighborSolicit {
+    let kind = icmp.get_icmpv6_type();
+    if kind != Icmpv6Types::NeighborSolicit && kind != Icmpv6Types::NeighborAdvert {
         return Err(Refusal::OtherMessage);
     }
     if ip.get_hop_limit() != HOP_LIMIT {
@@ -104,18 +125,32 @@ pub fn decode(packet: &[u8]) -> Result<Solicitation, Refusal> {
     if icmp.get_checksum() != icmpv6::checksum(&icmp, &source, &destination) {
         return Err(Refusal::Checksum);
     }
-    let solicitation = NeighborSolicitPacket::new(message).ok_or(Refusal::Truncated)?;
-    let target = solicitation.get_target_addr();
-    if icmp.get_icmpv6_code() != Icmpv6Code(0) || target.is_multicast() || source.is_multicast() {
+    if icmp.get_icmpv6_code() != Icmpv6Code(0) || source.is_multicast() {
         return Err(Refusal::InvalidField);
     }
+    if kind == Icmpv6Types::NeighborSolicit {
+        read_solicitation(message, source, destination).map(Message::Solicitation)
+    } else {
+        read_advertisement(message, destination).map(Message::Advertisement)
+    }
+}
+
+/// The checks of §7.1.1.
+fn read_solicitation(
+    message: &[u8],
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+) -> Result<Solicitation, Refusal> {
+    let solicitation = NeighborSolicitPacket::new(message).ok_or(Refusal::Truncated)?;
+    let target = solicitation.get_target_addr();
     let options = message
         .get(NeighborSolicitPacket::minimum_packet_size()..)
         .unwrap_or_default();
-    let source_mac = source_link_layer_address(options)?;
-    // §7.1.1: a probe goes to the solicited-node group and does not say where it comes from.
+    let source_mac = link_layer_address(options, NdpOptionTypes::SourceLLAddr)?;
+    // A probe goes to the solicited-node group and does not say where it comes from.
     let probe = source.is_unspecified();
-    if source_mac.is_some_and(|mac| probe || mac.is_multicast())
+    if target.is_multicast()
+        || source_mac.is_some_and(|mac| probe || mac.is_multicast())
         || (probe && destination != solicited_node(target))
     {
         return Err(Refusal::InvalidField);
@@ -125,6 +160,25 @@ pub fn decode(packet: &[u8]) -> Result<Solicitation, Refusal> {
         source_mac,
         target,
     })
+}
+
+/// The checks of §7.1.2.
+fn read_advertisement(message: &[u8], destination: Ipv6Addr) -> Result<Advertisement, Refusal> {
+    let advertisement = NeighborAdvertPacket::new(message).ok_or(Refusal::Truncated)?;
+    let target = advertisement.get_target_addr();
+    let options = message
+        .get(NeighborAdvertPacket::minimum_packet_size()..)
+        .unwrap_or_default();
+    let target_mac = link_layer_address(options, NdpOptionTypes::TargetLLAddr)?;
+    // Nobody solicits on behalf of all.
+    let solicited = advertisement.get_flags() & NeighborAdvertFlags::Solicited != 0;
+    if target.is_multicast()
+        || target_mac.is_some_and(|mac| mac.is_multicast())
+        || (solicited && destination.is_multicast())
+    {
+        return Err(Refusal::InvalidField);
+    }
+    Ok(Advertisement { target, target_mac })
 }
 
 /// The group in which the owner of `address` listens for solicitations (RFC 4291 §2.7.1).
@@ -210,8 +264,8 @@ fn write_message(message: &mut [u8], own: MacAddr, target: Ipv6Addr, kind: Kind)
     option[2..].copy_from_slice(&own.octets());
 }
 
-/// Walks the options to the first Source Link-Layer Address. Any broken option makes the message invalid (§7.1.1).
-fn source_link_layer_address(mut options: &[u8]) -> Result<Option<MacAddr>, Refusal> {
+/// Walks the options to the first link-layer address of this kind. Any broken option makes the message invalid (§7.1).
+fn link_layer_address(mut options: &[u8], wanted: NdpOptionType) -> Result<Option<MacAddr>, Refusal> {
     let mut found = None;
     while let [kind, units, ..] = *options {
         let len = 8 * usize::from(units);
@@ -220,7 +274,7 @@ fn source_link_layer_address(mut options: &[u8]) -> Result<Option<MacAddr>, Refu
         }
         let (option, rest) = options.split_at_checked(len).ok_or(Refusal::Truncated)?;
         options = rest;
-        if let ([_, _, a, b, c, d, e, f], true) = (option, kind == NdpOptionTypes::SourceLLAddr.0) {
+        if let ([_, _, a, b, c, d, e, f], true) = (option, kind == wanted.0) {
             found = found.or(Some(MacAddr(*a, *b, *c, *d, *e, *f)));
         }
     }

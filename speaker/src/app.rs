@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::apply::Hands;
 use crate::args::Args;
+use crate::farewell;
 use crate::l2_status::Statuses;
 use crate::layer2::{self, Exclusions};
 use crate::metrics::{Announced, SpeakerMetrics};
@@ -33,7 +34,8 @@ const INPUTS: usize = 256;
 
 /// Runs the speaker until it is told to stop.
 ///
-/// When it ends, answering ends with it, at once; the other speakers notice and take over.
+/// Told to stop, it goes on answering until other speakers have taken over, see [`farewell`]. Ended in any other way,
+/// answering ends with it, at once; the other speakers notice.
 ///
 /// # Errors
 /// Something it cannot do without is missing, or a part of the process ended.
@@ -89,6 +91,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         inputs,
     );
 
+    let farewell = farewell::said(shutdown, layer2.parting());
     let owner = Owner::new(Own {
         node,
         class: args.lb_class().map(str::to_owned),
@@ -103,7 +106,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         metrics,
     };
     tasks.spawn("owner", own(owner, (queue, scrapes), hands, health));
-    tasks.run(shutdown).await
+    tasks.run(farewell).await
 }
 
 /// The one task that decides. It takes in whatever is there before it plans, so that a burst of changes costs one plan

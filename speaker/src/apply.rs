@@ -49,6 +49,10 @@ impl Hands {
                 tracing::info!(%address, "telling the neighbours again");
                 self.layer2.remind(address);
             }
+            Action::HandOver { address } => {
+                tracing::info!(%address, "handing over to another node");
+                self.layer2.hand_over(address);
+            }
             Action::Withdraw { address } => {
                 tracing::info!(%address, "withdrawn");
                 self.layer2.withdraw(address);

@@ -13,6 +13,9 @@
 //! first list of a large cluster, and no ARP answer waits for that. What must be served crosses over as a set that is
 //! changed in place (level, not edge): however many changes arrive while the driver is busy, it sees the last state.
 //!
+//! An address that moves to another node stays in the set, marked as leaving, until the driver has seen the other node
+//! take it; then the driver takes it out.
+//!
 //! Owns the thread and its handle. Never decides which address is served where.
 
 mod asked;
@@ -23,11 +26,13 @@ mod interfaces;
 #[cfg(test)]
 mod lab;
 mod links;
+mod parting;
 mod port;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use anyhow::Context;
 use metallb_runtime::metrics::{Asker, Questions, questions};
@@ -36,10 +41,17 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) use exclusions::Exclusions;
 pub(crate) use metallb_protocol::layer2::InterfaceChoice;
-use metallb_protocol::layer2::{Assignment, Counters};
+use metallb_protocol::layer2::{Assignment, Counters, Tenure};
+pub(crate) use parting::Parting;
 
-/// The addresses to be served.
-type Desired = BTreeMap<IpAddr, Assignment>;
+/// What the driver is to do.
+#[derive(Debug, Default)]
+struct Desired {
+    /// The addresses to be served.
+    addresses: BTreeMap<IpAddr, Assignment>,
+    /// The process ends: nothing is served anew.
+    closing: bool,
+}
 
 /// What was counted for each address that is served.
 pub(crate) type Counted = Vec<(IpAddr, Counters)>;
@@ -47,7 +59,8 @@ pub(crate) type Counted = Vec<(IpAddr, Counters)>;
 /// What the rest of the speaker holds of the layer 2 thread.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    desired: watch::Sender<Desired>,
+    /// Of which the driver has a share, to take out what has left.
+    desired: Arc<watch::Sender<Desired>>,
     /// The next term. The driver sees only the last state, so that this alone tells an address which was withdrawn and
     /// announced again from one which was there all the time.
     next_term: AtomicU64,
@@ -56,17 +69,21 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// Serves `ip` on the interfaces of `choice` from now on. Neighbours hear of it where it was not served before;
-    /// the same again does nothing.
+    /// Serves `ip` on the interfaces of `choice` from now on. Neighbours hear of it where it was not served before, or
+    /// was about to leave; the same again does nothing.
     pub(crate) fn announce(&self, ip: IpAddr, choice: InterfaceChoice) {
-        self.desired.send_if_modified(|desired| {
-            if let Some(assignment) = desired.get_mut(&ip) {
+        self.desired.send_if_modified(|Desired { addresses, closing }| {
+            if *closing {
+                return false;
+            }
+            let staying = |assignment: &&mut Assignment| assignment.tenure == Tenure::Staying;
+            if let Some(assignment) = addresses.get_mut(&ip).filter(staying) {
                 let changed = assignment.choice != choice;
                 assignment.choice = choice;
                 changed
             } else {
-                let term = self.new_term();
-                desired.insert(ip, Assignment { choice, term });
+                let (tenure, term) = (Tenure::Staying, self.new_term());
+                addresses.insert(ip, Assignment { choice, tenure, term });
                 true
             }
         });
@@ -75,7 +92,7 @@ impl Handle {
     /// Tells the neighbours again where `ip` is, if it is served: another node may have told them otherwise.
     pub(crate) fn remind(&self, ip: IpAddr) {
         self.desired.send_if_modified(|desired| {
-            let assignment = desired.get_mut(&ip);
+            let assignment = desired.addresses.get_mut(&ip);
             let served = assignment.is_some();
             if let Some(assignment) = assignment {
                 assignment.term = self.new_term();
@@ -84,10 +101,27 @@ impl Handle {
         });
     }
 
+    /// Serves `ip` until another node is seen to do so, but not for longer than a second.
+    pub(crate) fn hand_over(&self, ip: IpAddr) {
+        self.desired.send_if_modified(|desired| {
+            let assignment = desired.addresses.get_mut(&ip);
+            let served = assignment.is_some();
+            if let Some(assignment) = assignment {
+                assignment.tenure = Tenure::Leaving;
+            }
+            served
+        });
+    }
+
     /// Serves `ip` no more. Nothing is sent for it from now on.
     pub(crate) fn withdraw(&self, ip: IpAddr) {
         self.desired
-            .send_if_modified(|desired| desired.remove(&ip).is_some());
+            .send_if_modified(|desired| desired.addresses.remove(&ip).is_some());
+    }
+
+    /// What to do when the process is to end.
+    pub(crate) fn parting(&self) -> Parting {
+        Parting::new(Arc::clone(&self.desired))
     }
 
     /// Asks what was counted.
@@ -119,7 +153,9 @@ pub(crate) fn spawn(tasks: &mut Tasks, exclusions: Exclusions) -> anyhow::Result
 }
 
 fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, oneshot::Receiver<anyhow::Result<()>>)> {
-    let (desired, desired_changes) = watch::channel(Desired::new());
+    let (desired, desired_changes) = watch::channel(Desired::default());
+    let desired = Arc::new(desired);
+    let share = Arc::downgrade(&desired);
     let (names_out, names) = watch::channel(None);
     let (counters, questions) = questions();
     let (ended, end) = oneshot::channel();
@@ -130,6 +166,7 @@ fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, oneshot::Receiver<an
             let outputs = Outputs {
                 names: names_out,
                 questions,
+                desired: share,
             };
             let _ = ended.send(run(desired_changes, outputs, exclusions));
         })
@@ -150,24 +187,26 @@ fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, oneshot::Receiver<an
 struct Outputs {
     names: watch::Sender<Option<BTreeSet<String>>>,
     questions: Questions<Counted>,
+    desired: Weak<watch::Sender<Desired>>,
 }
 
 /// The thread: runs until one of its tasks ends.
-fn run(
-    desired: watch::Receiver<Desired>,
-    Outputs { names, questions }: Outputs,
-    exclusions: Exclusions,
-) -> anyhow::Result<()> {
+fn run(desired: watch::Receiver<Desired>, outputs: Outputs, exclusions: Exclusions) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
         .context("start the layer 2 runtime")?;
+    let Outputs {
+        names,
+        questions,
+        desired: share,
+    } = outputs;
     runtime.block_on(async {
         let (list, list_changes) = watch::channel(Vec::new());
         let mut tasks = Tasks::new();
         interfaces::spawn(&mut tasks, exclusions, interfaces::Outputs { list, names })?;
-        tasks.spawn("answers", driver::run(desired, list_changes, questions));
+        tasks.spawn("answers", driver::run((desired, share), list_changes, questions));
         tasks.run(std::future::pending()).await
     })
 }

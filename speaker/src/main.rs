@@ -8,6 +8,7 @@
 mod app;
 mod apply;
 mod args;
+mod farewell;
 mod l2_status;
 mod layer2;
 mod metrics;

@@ -83,11 +83,13 @@ fn layer2(metrics: &Metrics, counted: Asker<Counted>) -> Result<(), MetricError>
         metric::LAYER2_GRATUITOUS,
         "Number of gratuitous layer2 packets sent for owned IPs as a result of failovers",
     )?;
+    let contested = of_ip(
+        metric::LAYER2_CONTESTED,
+        "Number of times that another station kept using an owned IP for more than a second",
+    )?;
+    let all = [requests, responses, gratuitous, contested];
     metrics.before_scrape(move || {
-        let (counted, all) = (
-            counted.clone(),
-            [requests.clone(), responses.clone(), gratuitous.clone()],
-        );
+        let (counted, all) = (counted.clone(), all.clone());
         async move {
             let Some(counted) = counted.ask().await else {
                 return;
@@ -97,7 +99,12 @@ fn layer2(metrics: &Metrics, counted: Asker<Counted>) -> Result<(), MetricError>
                 counter.reset();
             }
             for (ip, counters) in counted {
-                let figures = [counters.requests, counters.responses, counters.gratuitous];
+                let figures = [
+                    counters.requests,
+                    counters.responses,
+                    counters.gratuitous,
+                    counters.contested,
+                ];
                 for (counter, figure) in all.iter().zip(figures) {
                     counter.with_label_values(&[ip.to_string()]).inc_by(figure);
                 }

@@ -12,13 +12,13 @@ use crate::Targets;
 /// The kind of frame that a socket receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Traffic {
-    /// ARP requests.
-    ArpRequests,
-    /// ARP replies: what a client waits for.
+    /// ARP requests and replies in which somebody asks for an address or says that it has it.
+    Arp,
+    /// ARP replies in which somebody says that it has an address: what a client waits for.
     ArpReplies,
-    /// Neighbor Solicitations with a hop limit of 255, which proves that they were sent on this link
-    /// (RFC 4861 §7.1.1).
-    NeighborSolicitations,
+    /// Neighbor Solicitations and Advertisements with a hop limit of 255, which proves that they were sent on this link
+    /// (RFC 4861 §7.1).
+    NeighborDiscovery,
 }
 
 /// Accepts a whole frame: no frame is longer.
@@ -28,17 +28,18 @@ impl Traffic {
     /// The EtherType that the socket is bound to.
     pub(crate) fn ether_type(self) -> u16 {
         match self {
-            Self::ArpRequests | Self::ArpReplies => 0x0806,
-            Self::NeighborSolicitations => 0x86dd,
+            Self::Arp | Self::ArpReplies => 0x0806,
+            Self::NeighborDiscovery => 0x86dd,
         }
     }
 
-    /// Where in the frame the last 32 bits of the address are that it is about.
-    fn subject_offset(self) -> u32 {
+    /// Where in the frame the last 32 bits of an address are that it is about.
+    fn subject_offsets(self) -> &'static [u32] {
         match self {
-            Self::ArpRequests => 38,
-            Self::ArpReplies => 28,
-            Self::NeighborSolicitations => 74,
+            // Who is asked for, and who asks or answers.
+            Self::Arp => &[38, 28],
+            Self::ArpReplies => &[28],
+            Self::NeighborDiscovery => &[74],
         }
     }
 
@@ -54,18 +55,19 @@ impl Traffic {
             Test::Equal(load(BPF_H, 12), u32::from(self.ether_type())),
         ];
         match self {
-            // Operation: request.
-            Self::ArpRequests => tests.push(Test::Equal(load(BPF_H, 20), 1)),
+            // Operation: request or reply.
+            Self::Arp => tests.push(Test::AtMost(load(BPF_H, 20), 2)),
             // Operation: reply.
             Self::ArpReplies => tests.push(Test::Equal(load(BPF_H, 20), 2)),
-            Self::NeighborSolicitations => tests.extend([
-                // Next header: ICMPv6. Hop limit: 255. ICMPv6 type: Neighbor Solicitation.
+            Self::NeighborDiscovery => tests.extend([
+                // Next header: ICMPv6. Hop limit: 255. ICMPv6 type: Neighbor Solicitation or Advertisement.
                 Test::Equal(load(BPF_B, 20), 58),
                 Test::Equal(load(BPF_B, 21), 255),
-                Test::Equal(load(BPF_B, 54), 135),
+                Test::AtLeast(load(BPF_B, 54), 135),
+                Test::AtMost(load(BPF_B, 54), 136),
             ]),
         }
-        assemble(tests, self.subject_offset(), targets)
+        assemble(tests, self.subject_offsets(), targets)
     }
 }
 
@@ -73,14 +75,16 @@ impl Traffic {
 enum Test {
     Equal(SockFilter, u32),
     AtMost(SockFilter, u32),
+    AtLeast(SockFilter, u32),
 }
 
-/// All tests must pass; then one range must hold the word at `offset`. Whoever is beyond the last range falls through to
-/// the rejection.
-fn assemble(tests: Vec<Test>, offset: u32, targets: &Targets) -> Vec<SockFilter> {
+/// All tests must pass; then one range must hold the word at one of `offsets`. Whoever is beyond the last range falls
+/// through to the next offset, and after the last one to the rejection.
+fn assemble(tests: Vec<Test>, offsets: &[u32], targets: &Targets) -> Vec<SockFilter> {
     let ranges = targets.ranges();
-    // Two instructions for each test and each range, and the load between them.
-    let reject = 2 * tests.len() + 1 + 2 * ranges.len();
+    // Two instructions for each test and each range, and the load before the ranges.
+    let search = 1 + 2 * ranges.len();
+    let reject = 2 * tests.len() + offsets.len() * search;
     let accept = reject + 1;
     // A jump counts from the instruction after it.
     let to = |place: usize, from: usize| u8::try_from(place - from - 1).expect("ranges are few");
@@ -90,16 +94,20 @@ fn assemble(tests: Vec<Test>, offset: u32, targets: &Targets) -> Vec<SockFilter>
         match test {
             Test::Equal(load, value) => program.extend([load, jump(BPF_JEQ, 0, to(reject, from), value)]),
             Test::AtMost(load, value) => program.extend([load, jump(BPF_JGT, to(reject, from), 0, value)]),
+            Test::AtLeast(load, value) => program.extend([load, jump(BPF_JGE, 0, to(reject, from), value)]),
         }
     }
-    program.push(load(BPF_W, offset));
-    for range in ranges {
-        let from = program.len() + 1;
-        program.extend([
-            // Beyond this range: on to the next one.
-            jump(BPF_JGT, 1, 0, *range.end()),
-            jump(BPF_JGE, to(accept, from), to(reject, from), *range.start()),
-        ]);
+    for offset in offsets {
+        let next = program.len() + search;
+        program.push(load(BPF_W, *offset));
+        for range in ranges {
+            let from = program.len() + 1;
+            program.extend([
+                // Beyond this range: on to the next one.
+                jump(BPF_JGT, 1, 0, *range.end()),
+                jump(BPF_JGE, to(accept, from), to(next, from), *range.start()),
+            ]);
+        }
     }
     program.extend([
         instruction(BPF_RET | BPF_K, 0, 0, 0),
@@ -166,8 +174,10 @@ mod tests {
         frame
     }
 
+    const ALL: [Traffic; 3] = [Traffic::Arp, Traffic::ArpReplies, Traffic::NeighborDiscovery];
+
     #[test]
-    fn only_requests_and_solicitations_wake_us() {
+    fn only_questions_and_claims_wake_us() {
         let arp = |operation| frame(42, &[(12, 0x08), (13, 0x06), (21, operation)]);
         let ip = |header, hops, kind| {
             frame(
@@ -177,61 +187,65 @@ mod tests {
         };
         #[rustfmt::skip]
         let table = [
-            ("ARP request",             arp(1),                            true,  false),
-            ("ARP reply",               arp(2),                            false, false),
-            ("solicitation",            ip(58, 255, 135),                  false, true),
-            ("routed solicitation",     ip(58, 254, 135),                  false, false),
-            ("advertisement",           ip(58, 255, 136),                  false, false),
-            ("UDP over IPv6",           ip(17, 255, 135),                  false, false),
-            ("long solicitation",       [ip(58, 255, 135), vec![7; 1400]].concat(), false, true),
-            ("IPv4",                    frame(60, &[(12, 0x08)]),          false, false),
-            ("ends in the EtherType",   arp(1)[..13].to_vec(),             false, false),
-            ("ends in the operation",   arp(1)[..21].to_vec(),             false, false),
-            ("ends before the type",    ip(58, 255, 135)[..54].to_vec(),   false, false),
+            ("ARP request",             arp(1),                            [true,  false, false]),
+            ("ARP reply",               arp(2),                            [true,  true,  false]),
+            ("reverse ARP",             arp(3),                            [false, false, false]),
+            ("router advertisement",    ip(58, 255, 134),                  [false, false, false]),
+            ("solicitation",            ip(58, 255, 135),                  [false, false, true]),
+            ("advertisement",           ip(58, 255, 136),                  [false, false, true]),
+            ("redirect",                ip(58, 255, 137),                  [false, false, false]),
+            ("routed solicitation",     ip(58, 254, 135),                  [false, false, false]),
+            ("UDP over IPv6",           ip(17, 255, 135),                  [false, false, false]),
+            ("long solicitation",       [ip(58, 255, 135), vec![7; 1400]].concat(), [false, false, true]),
+            ("IPv4",                    frame(60, &[(12, 0x08)]),          [false, false, false]),
+            ("ends in the EtherType",   arp(1)[..13].to_vec(),             [false, false, false]),
+            ("ends in the operation",   arp(1)[..21].to_vec(),             [false, false, false]),
+            ("ends before the type",    ip(58, 255, 135)[..54].to_vec(),   [false, false, false]),
         ];
-        for (name, frame, requests, solicitations) in table {
-            let accepts = |traffic| accepts(traffic, &Targets::covering([0]), &frame);
-            assert_eq!(accepts(Traffic::ArpRequests), requests, "{name}");
-            assert_eq!(accepts(Traffic::ArpReplies), name == "ARP reply", "{name}");
-            assert_eq!(accepts(Traffic::NeighborSolicitations), solicitations, "{name}");
+        for (name, frame, expected) in table {
+            let accepted = ALL.map(|traffic| accepts(traffic, &Targets::covering([0]), &frame));
+            assert_eq!(accepted, expected, "{name}");
         }
     }
 
+    /// A frame that speaks of the address with these last 32 bits at this offset, and elsewhere of one in nobody's range.
+    fn about(traffic: Traffic, offset: usize, word: u32) -> Vec<u8> {
+        let (start, others): (&[_], &[usize]) = match traffic {
+            Traffic::Arp => (&[(12, 0x08), (13, 0x06), (21, 1)], &[28, 38]),
+            Traffic::ArpReplies => (&[(12, 0x08), (13, 0x06), (21, 2)], &[28, 38]),
+            Traffic::NeighborDiscovery => (&[(12, 0x86), (13, 0xdd), (20, 58), (21, 255), (54, 135)], &[74]),
+        };
+        let mut frame = frame(86, start);
+        for other in others {
+            frame[*other..other + 4].copy_from_slice(&FOREIGN.to_be_bytes());
+        }
+        frame[offset..offset + 4].copy_from_slice(&word.to_be_bytes());
+        frame
+    }
+
+    const FOREIGN: u32 = 0x0909_0909;
+
     #[test]
     fn only_frames_about_the_targets_wake_us() {
-        let all = [
-            Traffic::ArpRequests,
-            Traffic::ArpReplies,
-            Traffic::NeighborSolicitations,
-        ];
-        let about = |traffic: Traffic, word: u32| {
-            let (start, offset): (&[_], _) = match traffic {
-                Traffic::ArpRequests => (&[(12, 0x08), (13, 0x06), (21, 1)], 14 + 24),
-                Traffic::ArpReplies => (&[(12, 0x08), (13, 0x06), (21, 2)], 14 + 14),
-                Traffic::NeighborSolicitations => (
-                    &[(12, 0x86), (13, 0xdd), (20, 58), (21, 255), (54, 135)],
-                    14 + 40 + 8 + 12,
-                ),
-            };
-            let mut frame = frame(86, start);
-            frame[offset..offset + 4].copy_from_slice(&word.to_be_bytes());
-            frame
-        };
         let check = |targets: &Targets, words: &[u32], expected: bool| {
-            for traffic in all {
-                for word in words {
-                    let accepted = accepts(traffic, targets, &about(traffic, *word));
-                    assert_eq!(accepted, expected, "{traffic:?} {word:x} {targets:?}");
+            for traffic in ALL {
+                for offset in traffic.subject_offsets() {
+                    for word in words {
+                        let frame = about(traffic, usize::try_from(*offset).unwrap(), *word);
+                        let accepted = accepts(traffic, targets, &frame);
+                        assert_eq!(accepted, expected, "{traffic:?} {offset} {word:x} {targets:?}");
+                    }
                 }
             }
         };
         let few = Targets::covering([5, 6, 7, 0xffff_0000]);
         check(&few, &[5, 7, 0xffff_0000], true);
-        check(&few, &[0, 4, 8, 0xfffe_ffff, 0xffff_0001], false);
+        check(&few, &[0, 4, 8, 0xfffe_ffff, 0xffff_0001, FOREIGN], false);
         // As many ranges as there may be, up to the end of all addresses.
-        let many = Targets::covering((0..63).map(|n| n << 8).chain([u32::MAX]));
-        check(&many, &[0, 1 << 8, 62 << 8, u32::MAX], true);
-        check(&many, &[1, (62 << 8) + 1, u32::MAX - 1], false);
+        let many = Targets::covering((0..59).map(|n| n << 8).chain([u32::MAX]));
+        assert_eq!(many.ranges().len(), 60);
+        check(&many, &[0, 1 << 8, 58 << 8, u32::MAX], true);
+        check(&many, &[1, (58 << 8) + 1, u32::MAX - 1], false);
         check(&Targets::default(), &[0, 5], false);
         check(&Targets::all(), &[0, 5, u32::MAX], true);
     }

@@ -4,8 +4,8 @@
 use std::ops::RangeInclusive;
 
 /// Ranges of a filter. The kernel compares one after the other, a few nanoseconds each, and the jumps of classic BPF
-/// reach 255 instructions; the addresses of a cluster come from a handful of pools.
-const MOST: usize = 64;
+/// reach 255 instructions, of which each range may take four; the addresses of a cluster come from a handful of pools.
+const MOST: usize = 60;
 
 /// Addresses by their last 32 bits, which for IPv4 are all. Never leaves out one that it was made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -61,6 +61,29 @@ impl Reason {
             Self::NoSuchInterface => "noSuchInterface",
         }
     }
+
+    /// Whether a node that has announced until now still could for a moment, and so may go on until another node has
+    /// begun. Otherwise it stops at once: what comes to it would be lost, or the address may be somebody else's by now.
+    pub fn can_linger(self) -> bool {
+        match self {
+            // Somebody decided that another node does it. This one is as able as before.
+            Self::NoMatchingAdvertisement
+            | Self::NotMember
+            | Self::NodeLabeledExcludeBalancers
+            | Self::NotOwner => true,
+            // The Service gave the address up or has nothing behind it; or the node drops what it gets.
+            Self::NotLoadBalancer
+            | Self::OtherLoadBalancerClass
+            | Self::NoIpAllocated
+            | Self::InvalidIp
+            | Self::IpNotAllowed
+            | Self::NoEndpoints
+            | Self::SharedIpWithServiceSelector
+            | Self::NodeNetworkUnavailable
+            | Self::NoLocalEndpoints
+            | Self::NoSuchInterface => false,
+        }
+    }
 }
 
 /// An advertisement applied to the nodes there are.

@@ -18,6 +18,9 @@ pub struct Ledger {
     /// Which Services announce an address: the index of `plans` by address.
     holders: BTreeSet<(IpAddr, NamespacedName)>,
     announced: BTreeMap<IpAddr, Interfaces>,
+    /// Handed over, and still another node's as far as the plans say. This node may be answering for them for a moment
+    /// longer, which has to end if they are nobody's any more. Bounded by the addresses of all Services.
+    handed_over: BTreeSet<IpAddr>,
 }
 
 impl Ledger {
@@ -28,15 +31,17 @@ impl Ledger {
             plans: BTreeMap::new(),
             holders: BTreeSet::new(),
             announced: BTreeMap::new(),
+            handed_over: BTreeSet::new(),
         }
     }
 
     /// Puts the plans in force, `None` for Services that are gone, and returns what has to be done for it.
     ///
-    /// Plans that change together are given together: an address that moves from one Service to another on this node
-    /// is then not withdrawn in between. Giving a plan again that is in force causes no action.
+    /// Plans that change together, and those of Services that share an address, are given together: an address that
+    /// moves from one Service to another on this node is then not withdrawn in between. Giving a plan again that is in force causes no action.
     pub fn settle(&mut self, plans: BTreeMap<NamespacedName, Option<Plan>>) -> Vec<Action> {
         let mut touched = BTreeSet::new();
+        let mut moved: BTreeSet<IpAddr> = BTreeSet::new();
         let mut news = Vec::new();
         for (service, plan) in plans {
             let old = self.plans.remove(&service);
@@ -48,6 +53,12 @@ impl Ledger {
             self.holders
                 .extend(after.iter().map(|address| (*address, service.clone())));
             touched.extend(before.iter().chain(after).copied());
+            if !self.handed_over.is_empty() || !before.is_empty() {
+                let known = old.iter().flat_map(|old| &old.addresses);
+                touched.extend(known.filter(|address| self.handed_over.contains(address)));
+                let next = plan.iter().filter(|plan| plan.hands_over());
+                moved.extend(next.flat_map(|plan| &plan.addresses));
+            }
 
             let decision = plan.as_ref().map(|plan| plan.decision.clone());
             let known = old.as_ref().map(|old| &old.decision);
@@ -69,7 +80,7 @@ impl Ledger {
         }
         let mut actions: Vec<_> = touched
             .into_iter()
-            .filter_map(|address| self.adjust(address))
+            .filter_map(|address| self.adjust(address, moved.contains(&address)))
             .collect();
         actions.extend(news);
         actions
@@ -92,8 +103,8 @@ impl Ledger {
         self.holders.iter().map(|(address, service)| (*address, service))
     }
 
-    /// Brings one address in line with the plans.
-    fn adjust(&mut self, address: IpAddr) -> Option<Action> {
+    /// Brings one address in line with the plans. It has `moved` if another node announces it that is to be waited for.
+    fn adjust(&mut self, address: IpAddr, moved: bool) -> Option<Action> {
         let first = (address, NamespacedName::default());
         let holders = self.holders.range(first..).take_while(|(of, _)| *of == address);
         let wanted = holders
@@ -103,12 +114,19 @@ impl Ledger {
             })
             .reduce(Interfaces::or);
         match wanted {
-            None => self
-                .announced
-                .remove(&address)
-                .map(|_| Action::Withdraw { address }),
+            None if moved => {
+                self.announced.remove(&address)?;
+                self.handed_over.insert(address);
+                Some(Action::HandOver { address })
+            }
+            None => {
+                let announced = self.announced.remove(&address).is_some();
+                let lingers = self.handed_over.remove(&address);
+                (announced || lingers).then_some(Action::Withdraw { address })
+            }
             Some(interfaces) if self.announced.get(&address) == Some(&interfaces) => None,
             Some(interfaces) => {
+                self.handed_over.remove(&address);
                 self.announced.insert(address, interfaces.clone());
                 Some(Action::Announce { address, interfaces })
             }
@@ -149,7 +167,8 @@ mod tests {
         }
     }
 
-    /// `web=192.0.2.1@eth0` announces on eth0, `web=192.0.2.1@*` on all, `web=192.0.2.1` withholds, `web` is gone.
+    /// `web=192.0.2.1@eth0` announces on eth0, `web=192.0.2.1@*` on all, `web=192.0.2.1` withholds, `web` is gone;
+    /// `web=192.0.2.1@>` leaves it to another node, `web=192.0.2.1@x` too, but cannot go on meanwhile.
     fn plan(text: &str) -> (NamespacedName, Option<Plan>) {
         let Some((name, rest)) = text.split_once('=') else {
             return (named(text), None);
@@ -160,7 +179,8 @@ mod tests {
             .map(|address| address.parse().unwrap())
             .collect();
         let decision = match interface {
-            "" => Decision::Withhold(Reason::NotOwner),
+            "" | ">" => Decision::Withhold(Reason::NotOwner),
+            "x" => Decision::Withhold(Reason::NoLocalEndpoints),
             "*" => Decision::Announce(Interfaces::All),
             name => Decision::Announce(Interfaces::Named([name.to_owned()].into())),
         };
@@ -169,6 +189,7 @@ mod tests {
             Some(Plan {
                 addresses,
                 decision,
+                elsewhere: matches!(interface, ">" | "x"),
                 complaint: None,
             }),
         )
@@ -187,6 +208,7 @@ mod tests {
                 format!("+{address}@{}", names.into_iter().collect::<Vec<_>>().join(","))
             }
             Action::Remind { address } => format!("!{address}"),
+            Action::HandOver { address } => format!("~{address}"),
             Action::Withdraw { address } => format!("-{address}"),
             Action::Tell(note) => format!("{} {}", note.service.name, note.reason),
             Action::Decided { .. } => return None,
@@ -213,6 +235,55 @@ mod tests {
             (&["web=192.0.2.1"], &["-192.0.2.1"]),
             (&["web=192.0.2.1@*"], &["+192.0.2.1@*", "web nodeAssigned"]),
             (&["web"], &["-192.0.2.1"]),
+        ]);
+    }
+
+    #[test]
+    fn an_address_that_another_node_announces_is_handed_over_unless_this_one_cannot_go_on() {
+        let start: (&[&str], &[&str]) = (&["web=192.0.2.1@*"], &["+192.0.2.1@*", "web nodeAssigned"]);
+        check(&[
+            start,
+            (&["web=192.0.2.1@>"], &["~192.0.2.1"]),
+            start,
+            (&["web=192.0.2.1@x"], &["-192.0.2.1"]),
+            (&["web=192.0.2.1@>"], &[]),
+            (&["web"], &[]),
+        ]);
+    }
+
+    #[test]
+    fn what_is_being_handed_over_ends_at_once_when_it_is_nobodys_any_more() {
+        let start: (&[&str], &[&str]) = (&["web=192.0.2.1@*"], &["+192.0.2.1@*", "web nodeAssigned"]);
+        let handed_over: (&[&str], &[&str]) = (&["web=192.0.2.1@>"], &["~192.0.2.1"]);
+        check(&[
+            start,
+            handed_over,
+            (&["web"], &["-192.0.2.1"]),
+            start,
+            handed_over,
+            (&["web=192.0.2.1"], &["-192.0.2.1"]),
+            start,
+            handed_over,
+            (&["web=192.0.2.7@>"], &["-192.0.2.1"]),
+        ]);
+    }
+
+    #[test]
+    fn a_shared_address_is_handed_over_with_its_last_service() {
+        check(&[
+            (
+                &["a=192.0.2.1@*", "b=192.0.2.1@*"],
+                &["+192.0.2.1@*", "a nodeAssigned", "b nodeAssigned"],
+            ),
+            (&["a"], &[]),
+            (&["b=192.0.2.1@>"], &["~192.0.2.1"]),
+            (
+                &["a=192.0.2.1@*", "b=192.0.2.1@*"],
+                &["+192.0.2.1@*", "a nodeAssigned", "b nodeAssigned"],
+            ),
+            (&["a=192.0.2.1@>", "b=192.0.2.1@>"], &["~192.0.2.1"]),
+            (&["a", "b=192.0.2.1@>"], &[]),
+            (&["b"], &["-192.0.2.1"]),
         ]);
     }
 

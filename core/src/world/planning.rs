@@ -99,7 +99,13 @@ impl World {
             } else {
                 self.orphaned(service, claim)
             };
-            plans.push(((*service).clone(), Plan { complaint, ..plan }));
+            let elsewhere = served.is_some() && elected != Some(self.own.node.as_str());
+            let plan = Plan {
+                elsewhere,
+                complaint,
+                ..plan
+            };
+            plans.push(((*service).clone(), plan));
         }
         plans
     }
@@ -113,6 +119,7 @@ impl World {
             return Plan {
                 addresses,
                 decision: Decision::Announce(interfaces),
+                elsewhere: false,
                 complaint: None,
             };
         }

@@ -20,15 +20,18 @@ fn with(change: impl FnOnce(&mut [u8; 28])) -> [u8; 28] {
 }
 
 #[test]
-fn a_request_is_read_and_everything_else_is_refused_with_a_reason() {
-    let check = |name: &str, bytes: &[u8], expected: Result<Request, Refusal>| {
+fn requests_and_replies_are_read_and_everything_else_is_refused_with_a_reason() {
+    let check = |name: &str, bytes: &[u8], expected: Result<Message, Refusal>| {
         assert_eq!(decode(bytes), expected, "{name}");
     };
-    let request = Request {
-        sender_mac: PEER,
-        sender_ip: ASKER,
-        target_ip: SERVED,
+    let asked = |sender_ip| {
+        Message::Request(Request {
+            sender_mac: PEER,
+            sender_ip,
+            target_ip: SERVED,
+        })
     };
+    let request = asked(ASKER);
 
     check("request", &REQUEST, Ok(request));
     check(
@@ -39,15 +42,23 @@ fn a_request_is_read_and_everything_else_is_refused_with_a_reason() {
     check(
         "probe for duplicates",
         &with(|b| b[14..18].fill(0)),
-        Ok(Request {
-            sender_ip: Ipv4Addr::UNSPECIFIED,
-            ..request
-        }),
+        Ok(asked(Ipv4Addr::UNSPECIFIED)),
+    );
+    check(
+        "reply",
+        &with(|b| b[7] = 2),
+        Ok(Message::Reply(Reply {
+            sender_mac: PEER,
+            sender_ip: ASKER,
+        })),
     );
     check("empty", &[], Err(Refusal::Truncated));
     check("one byte short", &REQUEST[..27], Err(Refusal::Truncated));
-    check("reply", &with(|b| b[7] = 2), Err(Refusal::NotRequest));
-    check("unknown operation", &with(|b| b[6] = 1), Err(Refusal::NotRequest));
+    check(
+        "unknown operation",
+        &with(|b| b[6] = 1),
+        Err(Refusal::OtherOperation),
+    );
     check(
         "another hardware",
         &with(|b| b[1] = 6),

@@ -9,6 +9,8 @@ pub struct Counters {
     pub responses: u64,
     /// Frames of the gratuitous schedule that were sent.
     pub gratuitous: u64,
+    /// Times that another station said it had the address, and had not given in more than a second later.
+    pub contested: u64,
 }
 
 /// What an interface did not take, because its send queue was full.

@@ -49,11 +49,24 @@ impl InterfaceChoice {
     }
 }
 
+/// For how long an address is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tenure {
+    /// Until something else is said.
+    #[default]
+    Staying,
+    /// Until another station is heard to have it, but not longer than [`HANDOVER_LIMIT`](super::HANDOVER_LIMIT).
+    /// Questions are answered, and nobody is told.
+    Leaving,
+}
+
 /// How an address is to be served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assignment {
     /// Where.
     pub choice: InterfaceChoice,
+    /// For how long. What is not served already does not begin to leave.
+    pub tenure: Tenure,
     /// Differs from that of an earlier assignment of the same address if another station may have had it in between:
     /// then the link is told again.
     pub term: u64,
@@ -64,7 +77,7 @@ pub struct Assignment {
 pub(super) enum Presence {
     /// Not at all: no questions are answered.
     Absent,
-    /// Questions are answered, but nobody is there to ask or to be told.
+    /// Questions are answered, but nobody is told: because there is nobody, or because the address leaves.
     Silent,
     /// Questions are answered, and the link was told.
     Live(Told),
@@ -78,19 +91,27 @@ pub(super) struct Told {
     carrier_ups: u32,
 }
 
+/// Whether `ip` can be served on `interface`, and is to be.
+pub(super) fn serves(choice: &InterfaceChoice, ip: IpAddr, interface: &Interface) -> bool {
+    let capable = match ip {
+        IpAddr::V4(_) => interface.arp,
+        IpAddr::V6(_) => interface.ndp,
+    };
+    capable && choice.includes(&interface.name)
+}
+
 impl Presence {
     pub(super) fn of(ip: IpAddr, assignment: Option<&Assignment>, interface: Option<&Interface>) -> Self {
-        let (Some(Assignment { choice, term }), Some(interface)) = (assignment, interface) else {
+        let (Some(assignment), Some(interface)) = (assignment, interface) else {
             return Self::Absent;
         };
-        let capable = match ip {
-            IpAddr::V4(_) => interface.arp,
-            IpAddr::V6(_) => interface.ndp,
-        };
-        match (capable && choice.includes(&interface.name), interface.carrier) {
-            (false, _) => Self::Absent,
-            (true, false) => Self::Silent,
-            (true, true) => Self::Live(Told {
+        let Assignment { choice, tenure, term } = assignment;
+        if !serves(choice, ip, interface) {
+            return Self::Absent;
+        }
+        match (tenure, interface.carrier) {
+            (Tenure::Leaving, _) | (Tenure::Staying, false) => Self::Silent,
+            (Tenure::Staying, true) => Self::Live(Told {
                 mac: interface.mac,
                 term: *term,
                 carrier_ups: interface.carrier_ups,

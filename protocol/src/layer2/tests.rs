@@ -1,11 +1,12 @@
 //! The machine on a virtual clock: what it is made of for the tests of each subject.
 
 mod answering;
+mod handing_over;
 mod interfaces;
 mod properties;
 mod telling;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::*;
@@ -51,7 +52,7 @@ fn on(names: &[&str]) -> Assignment {
     let names = names.iter().map(|name| (*name).to_string()).collect();
     Assignment {
         choice: InterfaceChoice::Only(names),
-        term: 0,
+        ..Assignment::default()
     }
 }
 
@@ -101,6 +102,12 @@ impl Party {
                 Event::Leave { interface, group } => format!("eth{interface}: leave {group}"),
                 Event::Withdrawn { ip, counters } => {
                     format!("withdrawn {ip} after {} answers", counters.responses)
+                }
+                Event::HandedOver { ip, term, outcome } => {
+                    format!("handed over {ip} of term {term}: {outcome:?}")
+                }
+                Event::Contested { ip, interface, mac } => {
+                    format!("eth{interface}: {ip} contested by {mac}")
                 }
             });
         }

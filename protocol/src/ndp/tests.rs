@@ -18,6 +18,7 @@ struct Wire {
     next_header: u8,
     kind: u8,
     code: u8,
+    flags: u8,
     target: Ipv6Addr,
     options: Vec<u8>,
 }
@@ -32,6 +33,7 @@ fn multicast() -> Wire {
         next_header: 58,
         kind: 135,
         code: 0,
+        flags: 0,
         target: SERVED,
         options,
     }
@@ -47,7 +49,7 @@ fn probe() -> Wire {
 
 impl Wire {
     fn bytes(&self) -> Vec<u8> {
-        let mut message = vec![self.kind, self.code, 0, 0, 0, 0, 0, 0];
+        let mut message = vec![self.kind, self.code, 0, 0, self.flags, 0, 0, 0];
         message.extend(self.target.octets());
         message.extend(&self.options);
         let checksum = icmpv6::checksum(
@@ -77,7 +79,7 @@ impl Wire {
 #[test]
 fn valid_solicitations_are_read() {
     let check = |name: &str, bytes: Vec<u8>, expected: Solicitation| {
-        assert_eq!(decode(&bytes), Ok(expected), "{name}");
+        assert_eq!(decode(&bytes), Ok(Message::Solicitation(expected)), "{name}");
     };
     let expected = Solicitation {
         source: PEER.ip,
@@ -151,7 +153,7 @@ fn everything_else_is_refused_with_a_reason() {
         ("header only",                   bytes[..40].to_vec(),                                         Refusal::Truncated),
         ("one byte short",                bytes[..71].to_vec(),                                         Refusal::Truncated),
         ("another protocol",              Wire { next_header: 17, ..multicast() }.bytes(),              Refusal::OtherMessage),
-        ("an advertisement",              Wire { kind: 136, ..multicast() }.bytes(),                    Refusal::OtherMessage),
+        ("a redirect",                    Wire { kind: 137, ..multicast() }.bytes(),                    Refusal::OtherMessage),
         ("through a router",              Wire { hop_limit: 254, ..multicast() }.bytes(),               Refusal::HopLimit),
         ("unknown code",                  Wire { code: 1, ..multicast() }.bytes(),                      Refusal::InvalidField),
         ("for a group",                   Wire { target: ALL_NODES, ..multicast() }.bytes(),            Refusal::InvalidField),
@@ -167,6 +169,36 @@ fn everything_else_is_refused_with_a_reason() {
     for (name, bytes, expected) in table {
         assert_eq!(decode(&bytes), Err(expected), "{name}");
     }
+}
+
+#[test]
+fn valid_advertisements_are_read() {
+    let advertised = |destination, options: &[u8], flags| {
+        let mut wire = Wire {
+            kind: 136,
+            destination,
+            source: SERVED,
+            options: options.to_vec(),
+            ..multicast()
+        };
+        wire.flags = flags;
+        decode(&wire.bytes())
+    };
+    let mac = [&[2, 1][..], &PEER.mac.octets()].concat();
+    let claims = |target_mac| {
+        Ok(Message::Advertisement(Advertisement {
+            target: SERVED,
+            target_mac,
+        }))
+    };
+    let (override_, solicited) = (0x20, 0x40);
+    assert_eq!(advertised(ALL_NODES, &mac, override_), claims(Some(PEER.mac)));
+    assert_eq!(advertised(PEER.ip, &[], solicited), claims(None));
+    let refused = [
+        advertised(ALL_NODES, &mac, solicited),
+        advertised(ALL_NODES, &[2, 1, 0x33, 0x33, 0, 0, 0, 1], override_),
+    ];
+    assert_eq!(refused, [Err(Refusal::InvalidField); 2]);
 }
 
 #[test]
@@ -206,8 +238,8 @@ proptest! {
 
     /// Random bytes rarely get past the checksum, so these do: the parts behind it are random.
     #[test]
-    fn no_options_make_the_decoder_panic(options in proptest::collection::vec(any::<u8>(), 0..300), code: u8) {
-        let _ = decode(&Wire { options, code: code & 1, ..multicast() }.bytes());
+    fn no_options_make_the_decoder_panic(options in proptest::collection::vec(any::<u8>(), 0..300), code: u8, kind in 135_u8..137) {
+        let _ = decode(&Wire { options, code: code & 1, kind, ..multicast() }.bytes());
     }
 
     #[test]

@@ -2,13 +2,18 @@
 //! puts what the machine wants on the wire. Never decides anything itself.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::Weak;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use metallb_protocol::Time;
-use metallb_protocol::layer2::{Announcer, Event, Input, Interface, InterfaceIndex, Unsent};
+use metallb_protocol::layer2::{
+    Announcer, Assignment, Event, Input, Interface, InterfaceIndex, Tenure, Unsent,
+};
 use metallb_runtime::metrics::Questions;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -33,11 +38,11 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// Runs for ever, or until the other ends of the channels have gone.
 pub(super) async fn run(
-    mut desired: watch::Receiver<Desired>,
+    (mut desired, sender): (watch::Receiver<Desired>, Weak<watch::Sender<Desired>>),
     mut interfaces: watch::Receiver<Vec<Interface>>,
     mut questions: Questions<Counted>,
 ) -> anyhow::Result<()> {
-    let mut driver = Driver::new();
+    let mut driver = Driver::new(sender);
     let mut buffer = [0; FRAME_LEN];
     loop {
         let deadline = driver.deadline();
@@ -49,9 +54,9 @@ pub(super) async fn run(
             },
             changed = desired.changed() => {
                 changed.context("nobody says any more which addresses to serve")?;
-                let addresses = desired.borrow_and_update();
+                let addresses = &desired.borrow_and_update().addresses;
                 tracing::debug!(addresses = addresses.len(), "addresses changed");
-                driver.set_addresses(&addresses);
+                driver.set_addresses(addresses);
             }
             changed = interfaces.changed() => {
                 changed.context("nobody says any more which interfaces there are")?;
@@ -60,6 +65,7 @@ pub(super) async fn run(
             Some(question) = questions.recv() => question.answer(driver.machine.counters().collect()),
             () = at(deadline) => driver.timeout(),
         }
+        driver.give_back();
         let idle = driver.transmit();
         driver.report_unsent();
         if !idle {
@@ -81,6 +87,10 @@ struct Driver {
     machine: Announcer,
     ports: Ports,
     asked: Asked,
+    /// To take out what has left. Without a hold on it: when its owners are gone, nobody wants anything any more.
+    desired: Weak<watch::Sender<Desired>>,
+    /// What has left, and the term in which it did; emptied in each turn, after the set is no longer looked at.
+    left: Vec<(IpAddr, u64)>,
     retry: Option<Instant>,
     /// What was last said to be unsent.
     reported: Unsent,
@@ -88,13 +98,15 @@ struct Driver {
 }
 
 impl Driver {
-    fn new() -> Self {
+    fn new(desired: Weak<watch::Sender<Desired>>) -> Self {
         let start = Instant::now();
         Self {
             start,
             machine: Announcer::new(),
             ports: Ports::default(),
             asked: Asked::default(),
+            desired,
+            left: Vec::new(),
             retry: None,
             reported: Unsent::default(),
             quiet_until: start,
@@ -137,6 +149,16 @@ impl Driver {
                     gratuitous = counters.gratuitous,
                     "address no longer served"
                 ),
+                Event::HandedOver { ip, term, outcome } => {
+                    self.left.push((ip, term));
+                    tracing::info!(%ip, outcome = outcome.as_str(), "handed over");
+                }
+                Event::Contested { ip, interface, mac } => tracing::warn!(
+                    %ip,
+                    interface = self.ports.name(interface),
+                    other = %mac,
+                    "another station answers for this address, too; its clients reach one of the two by chance"
+                ),
             }
         }
         if changed {
@@ -144,7 +166,7 @@ impl Driver {
         }
     }
 
-    fn set_addresses(&mut self, addresses: &Desired) {
+    fn set_addresses(&mut self, addresses: &BTreeMap<IpAddr, Assignment>) {
         let asked = Asked::of(addresses);
         if asked != self.asked {
             self.asked = asked;
@@ -155,6 +177,23 @@ impl Driver {
             self.settle();
         }
         self.handle(Input::Addresses(addresses));
+    }
+
+    /// Takes out of what is wanted what has left, unless something else was said about it in the meantime.
+    fn give_back(&mut self) {
+        let left = std::mem::take(&mut self.left);
+        let Some(desired) = self.desired.upgrade().filter(|_| !left.is_empty()) else {
+            return;
+        };
+        desired.send_modify(|desired| {
+            for leaving in left {
+                if let Entry::Occupied(entry) = desired.addresses.entry(leaving.0)
+                    && (entry.get().tenure, entry.get().term) == (Tenure::Leaving, leaving.1)
+                {
+                    entry.remove();
+                }
+            }
+        });
     }
 
     fn set_interfaces(&mut self, list: &[Interface]) {
@@ -231,6 +270,10 @@ impl Ports {
         if let Some(port) = self.ports.get_mut(&interface) {
             act(port);
         }
+    }
+
+    fn name(&self, interface: InterfaceIndex) -> &str {
+        self.ports.get(&interface).map_or("", |port| port.name())
     }
 
     /// Closes the ports of interfaces that are not in `list` and adds those that are new. True if there were any.

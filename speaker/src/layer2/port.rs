@@ -37,6 +37,11 @@ impl Port {
         }
     }
 
+    /// The interface's name.
+    pub(super) fn name(&self) -> &str {
+        &self.interface.name
+    }
+
     /// Takes notice of a change of the interface. Of another incarnation nothing is kept: the kernel has closed and
     /// left everything on the former, without a word to the owner of the sockets that is repeated.
     pub(super) fn update(&mut self, interface: Interface) {
@@ -53,10 +58,10 @@ impl Port {
     pub(super) fn settle(&mut self, asked: &Asked) -> bool {
         let Interface { index, arp, ndp, .. } = self.interface;
         let result = open_if(arp, &mut self.arp, || {
-            PacketSocket::open(index, Traffic::ArpRequests, &asked.arp)
+            PacketSocket::open(index, Traffic::Arp, &asked.arp)
         })
         .and(open_if(ndp, &mut self.ndp, || {
-            PacketSocket::open(index, Traffic::NeighborSolicitations, &asked.ndp)
+            PacketSocket::open(index, Traffic::NeighborDiscovery, &asked.ndp)
         }))
         .and(self.groups.settle(index));
         let name = &self.interface.name;

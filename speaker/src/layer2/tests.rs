@@ -1,5 +1,7 @@
 //! The layer 2 thread on real interfaces, with the Linux kernel as its neighbour and judge.
 
+mod handing_over;
+
 use std::future::poll_fn;
 use std::net::{Ipv6Addr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -18,9 +20,9 @@ const V6: &str = "2001:db8::1";
 
 #[test]
 fn what_was_withdrawn_for_a_moment_has_a_new_term() {
-    let (desired, mut news) = watch::channel(Desired::new());
+    let (desired, mut news) = watch::channel(Desired::default());
     let handle = Handle {
-        desired,
+        desired: Arc::new(desired),
         next_term: AtomicU64::new(0),
         names: watch::channel(None).1,
         counters: questions().0,
@@ -31,6 +33,7 @@ fn what_was_withdrawn_for_a_moment_has_a_new_term() {
         let changed = news.has_changed().unwrap();
         let term = news
             .borrow_and_update()
+            .addresses
             .get(&ip)
             .map(|assignment| assignment.term);
         (changed, term)
@@ -43,9 +46,11 @@ fn what_was_withdrawn_for_a_moment_has_a_new_term() {
         announce();
     };
     assert_eq!(term_after(&away_and_back), (true, Some(1)));
-    assert_eq!(term_after(&|| handle.remind(ip)), (true, Some(2)));
+    assert_eq!(term_after(&|| handle.hand_over(ip)), (true, Some(1)));
+    assert_eq!(term_after(&announce), (true, Some(2)));
+    assert_eq!(term_after(&|| handle.remind(ip)), (true, Some(3)));
     let elsewhere = || handle.announce(ip, InterfaceChoice::Only(["eth0".to_owned()].into()));
-    assert_eq!(term_after(&elsewhere), (true, Some(2)));
+    assert_eq!(term_after(&elsewhere), (true, Some(3)));
     assert_eq!(term_after(&|| handle.withdraw(ip)), (true, None));
     assert_eq!(term_after(&|| handle.remind(ip)), (false, None));
 }

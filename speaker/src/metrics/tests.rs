@@ -54,6 +54,7 @@ async fn a_scraper_reads_what_went_over_the_wire_and_what_is_announced() {
         requests: 5,
         responses: 4,
         gratuitous: 3,
+        contested: 2,
     };
     let web = NamespacedName::new("shop", "web");
     let lines = speaker
@@ -62,6 +63,9 @@ async fn a_scraper_reads_what_went_over_the_wire_and_what_is_announced() {
     assert_eq!(
         lines,
         [
+            "# HELP metallb_layer2_contested_total Number of times that another station kept using an owned IP for more than a second",
+            "# TYPE metallb_layer2_contested_total counter",
+            "metallb_layer2_contested_total{ip=\"192.0.2.1\"} 2",
             "# HELP metallb_layer2_gratuitous_sent Number of gratuitous layer2 packets sent for owned IPs as a result of failovers",
             "# TYPE metallb_layer2_gratuitous_sent counter",
             "metallb_layer2_gratuitous_sent{ip=\"192.0.2.1\"} 3",
@@ -84,6 +88,7 @@ async fn a_scraper_reads_what_went_over_the_wire_and_what_is_announced() {
     assert_eq!(
         samples,
         [
+            "metallb_layer2_contested_total{ip=\"2001:db8::1\"} 0",
             "metallb_layer2_gratuitous_sent{ip=\"2001:db8::1\"} 0",
             "metallb_layer2_requests_received{ip=\"2001:db8::1\"} 0",
             "metallb_layer2_responses_sent{ip=\"2001:db8::1\"} 0",

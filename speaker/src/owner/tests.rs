@@ -128,6 +128,7 @@ fn lines(actions: Vec<Action>) -> Vec<String> {
     let line = |action| match action {
         Action::Announce { address, .. } => Some(format!("+{address}")),
         Action::Remind { address } => Some(format!("!{address}")),
+        Action::HandOver { address } => Some(format!("~{address}")),
         Action::Withdraw { address } => Some(format!("-{address}")),
         Action::Tell(note) => Some(format!("{}: {}", note.reason, note.message)),
         Action::Decided { .. } => None,
@@ -214,7 +215,7 @@ fn a_node_that_was_unready_for_a_moment_announces_again_even_if_it_hears_of_both
         owner.observe(regained, seconds(1));
         assert_eq!(
             lines(owner.decide(seconds(1))),
-            ["-192.0.2.1", "+192.0.2.1", ASSIGNED]
+            ["~192.0.2.1", "+192.0.2.1", ASSIGNED]
         );
         assert_eq!(owner.decide(seconds(1)), []);
     }
@@ -231,7 +232,7 @@ fn a_list_that_replaces_a_change_of_the_same_batch_does_not_hide_it() {
     owner.observe(speakers(), seconds(1));
     assert_eq!(
         lines(owner.decide(seconds(1))),
-        ["-192.0.2.1", "+192.0.2.1", ASSIGNED, "!192.0.2.1"]
+        ["~192.0.2.1", "+192.0.2.1", ASSIGNED, "!192.0.2.1"]
     );
 }
 
@@ -243,7 +244,7 @@ fn a_speaker_that_is_no_longer_ready_hands_over_and_takes_back() {
         Input::Speaker(Change::Apply(key(), pod("node3", "False").into())),
         seconds(1),
     );
-    assert_eq!(lines(owner.decide(seconds(1))), ["-192.0.2.1"]);
+    assert_eq!(lines(owner.decide(seconds(1))), ["~192.0.2.1"]);
     owner.observe(
         Input::Speaker(Change::Apply(key(), pod("node3", "True").into())),
         seconds(1),

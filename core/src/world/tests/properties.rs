@@ -178,6 +178,19 @@ proptest! {
     }
 
     #[test]
+    fn who_does_not_announce_knows_whether_another_one_does(scene in scene()) {
+        let viewpoints = scene.viewpoints();
+        for name in scene.claims.keys() {
+            let plans: Vec<_> = viewpoints.iter().map(|node| scene.plan_on(node, name)).collect();
+            if let Some(owner) = plans.iter().position(announces) {
+                let elsewhere: Vec<_> = plans.iter().map(|plan| plan.elsewhere).collect();
+                let expected: Vec<_> = (0..plans.len()).map(|node| node != owner).collect();
+                prop_assert_eq!(elsewhere, expected);
+            }
+        }
+    }
+
+    #[test]
     fn at_most_one_speaker_complains(scene in scene()) {
         let viewpoints = scene.viewpoints();
         for name in scene.claims.keys() {

@@ -13,8 +13,8 @@ use super::pod::{self, Component};
 use crate::args::Settings;
 use crate::metallb::validate::ValidatedMetalLB;
 
-/// Enough to tell the other speakers that this one goes; every second more is a second in which a rolling update stands
-/// still.
+/// Enough to tell the other speakers that this one goes, and to answer until they have taken over, which a speaker does
+/// for a second at the most; every second more is a second in which a rolling update stands still.
 const GRACE_SECONDS: i64 = 2;
 /// Where the speaker finds the memberlist key.
 const KEY_DIRECTORY: &str = "/etc/ml_secret_key";

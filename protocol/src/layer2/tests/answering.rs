@@ -100,7 +100,8 @@ fn what_happened_is_counted_for_each_address() {
                 Counters {
                     requests: 2,
                     responses: 2,
-                    gratuitous: 10
+                    gratuitous: 10,
+                    contested: 0,
                 }
             ),
             (
@@ -108,7 +109,8 @@ fn what_happened_is_counted_for_each_address() {
                 Counters {
                     requests: 0,
                     responses: 0,
-                    gratuitous: 5
+                    gratuitous: 5,
+                    contested: 0,
                 }
             ),
         ]

@@ -46,7 +46,9 @@ fn addresses() -> impl Strategy<Value = BTreeMap<IpAddr, Assignment>> {
         0..3,
     ))
     .prop_map(|names| names.map_or(InterfaceChoice::All, InterfaceChoice::Only));
-    let assignment = (choice, 0..3_u64).prop_map(|(choice, term)| Assignment { choice, term });
+    let tenure = prop_oneof![3 => Just(Tenure::Staying), 1 => Just(Tenure::Leaving)];
+    let assignment =
+        (choice, tenure, 0..3_u64).prop_map(|(choice, tenure, term)| Assignment { choice, tenure, term });
     // The last two share a solicited-node group.
     let all = ["192.0.2.1", "192.0.2.2", "2001:db8:1::5", "2001:db8:2::5"];
     proptest::collection::btree_map(
@@ -61,6 +63,13 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
         Just(arp_request("192.0.2.1")),
         Just(solicitation("2001:db8:1::5", PEER.ip)),
         Just(solicitation("2001:db8:1::5", Ipv6Addr::UNSPECIFIED)),
+        Just(arp::gratuitous("192.0.2.1".parse().unwrap(), PEER.mac)[1].clone()),
+        Just(ndp::advertisement(
+            PEER.mac,
+            Station::all_nodes(),
+            "2001:db8:1::5".parse().unwrap(),
+            Kind::Announcement
+        )),
     ];
     let damaged =
         (valid, any::<prop::sample::Index>(), any::<u8>()).prop_map(|(mut frame, position, byte)| {
@@ -119,7 +128,7 @@ fn run(steps: &[Step]) -> Outcome {
                 Event::Leave { interface, group } => {
                     assert!(joined.remove(&(interface, group)), "left twice");
                 }
-                Event::Withdrawn { .. } => {}
+                Event::Withdrawn { .. } | Event::HandedOver { .. } | Event::Contested { .. } => {}
             }
         }
     }
@@ -144,15 +153,29 @@ proptest! {
                 Step::Wait(_) | Step::Frame(..) => {}
             }
         }
+        let (machine, _, joined) = run(&steps);
+        // Of what leaves the past says whether it has left.
+        let held = |(ip, assignment): &(&IpAddr, &Assignment)| {
+            assignment.tenure == Tenure::Staying || machine.addresses.contains_key(*ip)
+        };
         let mut expected = BTreeSet::new();
         for interface in last_interfaces.iter().filter(|interface| interface.ndp) {
-            for (ip, assignment) in &last_addresses {
+            for (ip, assignment) in last_addresses.iter().filter(held) {
                 if let IpAddr::V6(ip) = ip && chosen(&assignment.choice, &interface.name) {
                     expected.insert((interface.index, ndp::solicited_node(*ip)));
                 }
             }
         }
-        prop_assert_eq!(run(&steps).2, expected);
+        prop_assert_eq!(joined, expected);
+    }
+
+    #[test]
+    fn what_leaves_has_left_after_the_limit(steps in steps()) {
+        let (mut machine, _, _) = run(&steps);
+        let end = machine.now + HANDOVER_LIMIT;
+        machine.handle(Input::Timeout, end);
+        let leaving = |served: &&Served| served.assignment.tenure == Tenure::Leaving;
+        prop_assert_eq!(machine.addresses.values().filter(leaving).count(), 0);
     }
 
     #[test]
@@ -169,8 +192,7 @@ proptest! {
         let (mut machine, _, _) = run(&steps);
         let (served, up): (BTreeSet<IpAddr>, BTreeSet<InterfaceIndex>) =
             (machine.addresses.keys().copied().collect(), machine.interfaces.keys().copied().collect());
-        while let Some(deadline) = machine.next_deadline() {
-            machine.handle(Input::Timeout, deadline);
+        while let Some(deadline) = machine.schedule.next_due() {
             let (ip, index) = machine.schedule.pop_due(deadline).unwrap();
             prop_assert!(served.contains(&ip) && up.contains(&index));
         }

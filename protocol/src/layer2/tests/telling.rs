@@ -149,7 +149,8 @@ fn a_neighbour_learns_the_new_owner_at_the_moment_of_the_move() {
 fn an_address_that_was_away_for_a_moment_is_told_again() {
     let addresses = |term| {
         let choice = InterfaceChoice::All;
-        BTreeMap::from([(ip("192.0.2.1"), Assignment { choice, term })])
+        let tenure = Tenure::Staying;
+        BTreeMap::from([(ip("192.0.2.1"), Assignment { choice, tenure, term })])
     };
     let mut party = Party::new(&[interface(1)], &addresses(0)).settled();
     assert_eq!(party.handle(Input::Addresses(&addresses(1))).len(), 2);
