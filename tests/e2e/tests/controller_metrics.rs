@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{Api, DeleteParams, ListParams};
 use metallb_api::v1beta1::IPAddressPool;
-use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, l2_advertisement, load_balancer, pool};
+use metallb_e2e::fixtures::{METALLB_NAMESPACE, l2_advertisement, load_balancer, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
-use metallb_e2e::lab::{Lab, web_image};
+use metallb_e2e::lab::Lab;
 use metallb_e2e::metallb::{addresses, available, event, serve_web};
 use metallb_e2e::wait::{self, Look};
 
