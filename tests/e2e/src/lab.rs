@@ -15,11 +15,15 @@ use crate::cluster::node::Entry;
 use crate::cluster::owner::Record;
 use crate::kubernetes::Cluster;
 
+mod asker;
 mod cable;
 mod client;
+mod visitor;
 
+pub use asker::{Asker, Heard};
 pub use cable::PulledCable;
 pub use client::{Capture, Client};
+pub use visitor::{Connections, Visitor, Visits};
 
 /// Kubernetes' test server for clusters that can pull images.
 const PUBLIC_AGNHOST: &str = "registry.k8s.io/e2e-test-images/agnhost:2.53";

@@ -33,7 +33,7 @@ const NDISC6_SILENCE: i32 = 2;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Client {
-    entry: Entry,
+    pub(super) entry: Entry,
 }
 
 impl Client {
