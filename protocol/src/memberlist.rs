@@ -10,6 +10,7 @@ pub mod datagram;
 pub mod encoding;
 #[cfg(test)]
 mod examples;
+mod join;
 pub mod keyring;
 mod machine;
 mod members;
@@ -23,6 +24,8 @@ mod size;
 mod steady;
 pub mod stream;
 mod suspicion;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use contract::{Event, Ignored, Input, Transmit};

@@ -10,10 +10,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::broadcast::Broadcasts;
 use super::contract::{Event, Ignored, Input, Transmit};
+use super::join::Joining;
 use super::members::{Entry, Member, Members};
 use super::message::{Ack, Alive, Dead, Incarnation, Message, Ping, PushPull, Status, Versions};
 use super::probe::{Awareness, Probe, Relay};
@@ -23,16 +23,9 @@ use super::size::{self, LENGTH_PREFIX};
 use super::steady::Steady;
 use crate::Time;
 
-/// So many are told directly that we go, or are asked to exchange everything, at one moment: a burst that no socket's
-/// queue loses. The others hear of it from these.
+/// So many are told directly, at one moment, that we go or that we are not dead: a burst that no socket's queue loses.
+/// The others hear of it from these.
 const BURST: usize = 64;
-
-/// Peers that are not members are asked again after this long while we know nobody at all.
-const JOIN_ALONE: Duration = Duration::from_secs(1);
-/// And else: a partition that has healed is noticed soon, and a dead node costs little.
-const JOIN_ANOTHER: Duration = Duration::from_secs(10);
-/// As many of them each time: whoever answers knows the others.
-const JOINS: usize = 4;
 
 /// The machine. Drain [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) after every
 /// [`handle`](Self::handle).
@@ -54,11 +47,10 @@ pub struct Machine {
     pub(super) sequence: u32,
     /// When a suspected member is declared dead. Bounded by the members.
     pub(super) suspicions: BTreeSet<(Time, String)>,
-    peers: BTreeSet<SocketAddr>,
+    pub(super) joining: Joining,
     pub(super) next_probe: Time,
     next_gossip: Time,
     next_push_pull: Time,
-    next_join: Option<Time>,
     /// Drained before the next input.
     pub(super) transmits: VecDeque<Transmit>,
     /// Drained before the next input.
@@ -115,11 +107,10 @@ impl Machine {
             relays: BTreeMap::new(),
             sequence: 0,
             suspicions: BTreeSet::new(),
-            peers: BTreeSet::new(),
+            joining: Joining::default(),
             next_probe,
             next_gossip,
             next_push_pull,
-            next_join: None,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             ignored: Ignored::default(),
@@ -198,7 +189,7 @@ impl Machine {
             .filter(|entry| entry.member.name != self.own.name)
     }
 
-    fn side(&self, join: bool) -> PushPull {
+    pub(super) fn side(&self, join: bool) -> PushPull {
         PushPull {
             join,
             nodes: self.members.states(),
@@ -217,7 +208,9 @@ impl Machine {
         let suspicion = self.suspicions.first().map(|(time, _)| *time);
         // All relays wait equally long, so that the oldest is due first. Few are open at any time.
         let relay = self.relays.values().map(|relay| relay.deadline).min();
-        let moments = [probe, suspicion, relay, self.next_join].into_iter().flatten();
+        let moments = [probe, suspicion, relay, self.joining.due()]
+            .into_iter()
+            .flatten();
         moments.chain(fixed).min().unwrap_or(self.now)
     }
 
@@ -233,7 +226,7 @@ impl Machine {
             self.next_push_pull = self.now + self.settings.push_pull_every(self.members.len());
             self.push_pull();
         }
-        if self.next_join.is_some_and(|next| next <= self.now) {
+        if self.joining.due().is_some_and(|due| due <= self.now) {
             self.join();
         }
         if self.leaving == Some(Leaving::Telling) && !self.broadcasts.contains(&self.own.name) {
@@ -287,41 +280,6 @@ impl Machine {
         }
     }
 
-    fn set_peers(&mut self, peers: BTreeSet<SocketAddr>) {
-        let before = std::mem::replace(&mut self.peers, peers);
-        while self.peers.len() > self.settings.most_members {
-            self.peers.pop_last();
-        }
-        if self.peers.iter().any(|peer| !before.contains(peer)) {
-            self.next_join = Some(self.now);
-        }
-    }
-
-    /// Asks some of the peers that are not members.
-    fn join(&mut self) {
-        self.next_join = None;
-        if self.leaving.is_some() {
-            return;
-        }
-        let members: BTreeSet<SocketAddr> = self.members().map(|member| member.address).collect();
-        let is_missing = |peer: &&SocketAddr| !members.contains(peer) && **peer != self.own.address;
-        let mut missing: Vec<SocketAddr> = self.peers.iter().filter(is_missing).copied().collect();
-        if missing.is_empty() {
-            return;
-        }
-        let wait = if members.is_empty() {
-            JOIN_ALONE
-        } else {
-            JOIN_ANOTHER
-        };
-        self.next_join = Some(self.now + wait);
-        self.random.shuffle(&mut missing);
-        for to in missing.into_iter().take(JOINS) {
-            let state = self.side(true);
-            self.transmits.push_back(Transmit::Exchange { to, state });
-        }
-    }
-
     fn leave(&mut self) {
         if self.leaving.is_some() {
             return;
@@ -337,16 +295,22 @@ impl Machine {
             entry.status = Status::Left;
             entry.changed = self.now;
         }
-        let others: Vec<SocketAddr> = self.members().map(|member| member.address).take(BURST).collect();
-        if others.is_empty() {
-            self.broadcasts.forget(&name);
-            return;
+        let dead = Message::Dead(dead);
+        if self.tell_directly(&dead, Entry::is_there) {
+            self.broadcasts.put(&name, dead);
         }
-        for to in others {
-            let messages = vec![Message::Dead(dead.clone())];
+    }
+
+    /// Sends `message` to others that are `suitable`. False if there are none.
+    fn tell_directly(&mut self, message: &Message, suitable: impl Fn(&Entry) -> bool) -> bool {
+        let own = &self.own.name;
+        let suitable = |entry: &Entry| entry.member.name != *own && suitable(entry);
+        let others = self.members.random(BURST, &mut self.random, suitable);
+        for entry in &others {
+            let (to, messages) = (entry.member.address, vec![message.clone()]);
             self.transmits.push_back(Transmit::Datagram { to, messages });
         }
-        self.broadcasts.put(&name, Message::Dead(dead));
+        !others.is_empty()
     }
 
     /// Says anew that we are there, so that it outdoes what was said with `accused`.
@@ -357,8 +321,12 @@ impl Machine {
         if let Some(entry) = self.members.get_mut(&name) {
             entry.incarnation = self.incarnation;
         }
-        let alive = self.own_alive();
-        self.broadcasts.put(&name, Message::Alive(alive));
+        let alive = Message::Alive(self.own_alive());
+        if dead {
+            // They no longer exchange anything with us, so that news by chance would not reach them.
+            self.tell_directly(&alive, |entry| entry.status != Status::Left);
+        }
+        self.broadcasts.put(&name, alive);
         self.events.push_back(Event::Refuted { dead });
     }
 

@@ -216,6 +216,7 @@ impl Machine {
         entry.status = if on_purpose { Status::Left } else { Status::Dead };
         entry.changed = self.now;
         let member = entry.member.clone();
+        self.miss(member.address);
         self.broadcasts.put(&member.name, Message::Dead(dead));
         self.events.push_back(if on_purpose {
             Event::Left(member)

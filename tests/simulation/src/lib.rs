@@ -1,0 +1,17 @@
+//! Many members on a network that exists only in memory, on a virtual clock.
+//!
+//! Owns the network and its faults: loss, delay, jitter, partitions, stopped and dead processes. The members are the
+//! machines of `metallb-protocol` as the speaker drives them. The same seed gives the same run, so that a failure found
+//! once is found again.
+
+pub mod address;
+pub mod conditions;
+pub mod network;
+pub mod party;
+#[cfg(test)]
+mod tests;
+
+pub use address::Place;
+pub use conditions::Conditions;
+pub use network::Network;
+pub use party::Party;

@@ -1,0 +1,3 @@
+//! What members are to each other, whatever the network does.
+
+mod membership;
