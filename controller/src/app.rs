@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch as latest};
 use crate::args::{Args, WebhookMode};
 use crate::metrics::ControllerMetrics;
 use crate::term::Terms;
-use crate::{serving, webhook};
+use crate::{memberlist, serving, webhook};
 
 /// The time to finish writes and hand over when the process is asked to end; the kubelet kills it after 5 s. A write
 /// takes a second at most, unless an earlier attempt failed.
@@ -48,6 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         health.set_ready();
         return tasks.run(shutdown).await;
     }
+    memberlist::spawn(&mut tasks, &client, &namespace, &args.memberlist);
     let recorder = Recorder::new(
         client.clone(),
         event::CONTROLLER,

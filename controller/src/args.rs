@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// The webhooks.
     #[command(flatten)]
     pub(crate) webhooks: Webhooks,
+    /// The key that speakers share.
+    #[command(flatten)]
+    pub(crate) memberlist: Memberlist,
     /// Act only while this is the one leader among several controllers
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true",
         action = clap::ArgAction::Set)]
@@ -85,6 +88,24 @@ pub(crate) struct Webhooks {
     pub(crate) webhook_secret: String,
 }
 
+/// The key that speakers share, where no operator makes it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Memberlist {
+    /// Secret with the key that speakers share, made if there is none [default: somebody else makes it]
+    #[arg(long = "ml-secret-name", env = env::ML_SECRET_NAME, default_value = "", hide_default_value = true)]
+    secret: String,
+    /// Own Deployment, which the Secret is deleted with
+    #[arg(long, env = env::DEPLOYMENT, default_value = "", hide_default_value = true)]
+    pub(crate) deployment: String,
+}
+
+impl Memberlist {
+    /// The Secret to make; `None` means that somebody else does.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        Some(self.secret.as_str()).filter(|secret| !secret.is_empty())
+    }
+}
+
 /// What a controller does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum WebhookMode {
@@ -100,12 +121,6 @@ pub(crate) enum WebhookMode {
 /// Flags that are accepted and have no effect in this version.
 #[derive(Debug, clap::Args)]
 struct Pending {
-    /// Name of the memberlist Secret to create (no effect yet: the operator makes it)
-    #[arg(long, env = env::ML_SECRET_NAME)]
-    ml_secret_name: Option<String>,
-    /// Deployment that owns that Secret (no effect yet)
-    #[arg(long, env = env::DEPLOYMENT)]
-    deployment: Option<String>,
     /// Address of the profiler (no effect)
     #[arg(long)]
     pprof_bind_address: Option<String>,
@@ -127,15 +142,12 @@ impl Args {
     /// nothing (`--port=0`, `--webhook-mode=disabled`) is not among them.
     pub(crate) fn without_effect(&self) -> Vec<&'static str> {
         let Pending {
-            ml_secret_name,
-            deployment: _,
             pprof_bind_address,
             webhook_http2,
             bgp_type,
         } = &self.pending;
         let given = |value: &Option<String>| value.as_deref().is_some_and(|text| !text.is_empty());
         [
-            ("--ml-secret-name", given(ml_secret_name)),
             ("--pprof-bind-address", given(pprof_bind_address)),
             ("--webhook-http2", *webhook_http2 == Some(true)),
             (env::BGP_TYPE, given(bgp_type)),
@@ -189,6 +201,22 @@ mod tests {
         .unwrap();
         assert_eq!((args.without_effect(), args.lb_class()), (vec![], None));
         assert_eq!(args.health_probe_port, 17472);
+    }
+
+    #[test]
+    fn the_memberlist_secret_is_made_only_where_it_is_asked_for() {
+        for (given, expected) in [
+            (vec![], None),
+            (vec!["--ml-secret-name="], None),
+            (
+                vec!["--ml-secret-name=memberlist", "--deployment=controller"],
+                Some("memberlist"),
+            ),
+        ] {
+            let args = parse(&given).unwrap();
+            assert_eq!(args.memberlist.secret(), expected, "{given:?}");
+            assert_eq!(args.without_effect(), Vec::<&str>::new());
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod app;
 mod args;
+mod memberlist;
 mod metrics;
 mod migrate;
 mod owner;

@@ -27,12 +27,11 @@ use metallb_api::v1beta1::MetalLB;
 use metallb_runtime::admin::{self, Health};
 use metallb_runtime::backoff::Backoff;
 use metallb_runtime::events::{EventKind, Note, Recorder};
+use metallb_runtime::memberlist_key::FreshKey;
 use metallb_runtime::tasks::Tasks;
 use metallb_runtime::{client, shutdown, watch};
-use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::args::{Args, Settings};
-use crate::metallb::build::FreshKey;
 use crate::metallb::status::State;
 use crate::metallb::{self, Context, Error, Outcome, Retry, explain};
 
@@ -83,7 +82,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             settings: settings.clone(),
         },
         recorder,
-        random: SystemRandom::new(),
         backoff: Mutex::default(),
         spoken: AtomicBool::new(false),
     });
@@ -197,7 +195,6 @@ impl StreamBackoff for WatchBackoff {
 struct Operator {
     context: Context,
     recorder: Recorder,
-    random: SystemRandom,
     /// One for all resources: only the one that is named right can fail in a way that is worth a retry.
     backoff: Mutex<Backoff>,
     /// Whether this process has told a state yet: the first one is told even if an earlier process did, so that the log
@@ -240,7 +237,7 @@ impl Operator {
 
     async fn reconcile(&self, name: &str) -> Result<Action, Failed> {
         let now = Timestamp::from_second(Timestamp::now().as_second()).expect("it was a timestamp already");
-        let outcome = metallb::reconcile(&self.context, name, self.fresh_key(), Time(now)).await;
+        let outcome = metallb::reconcile(&self.context, name, FreshKey::random(), Time(now)).await;
         let failure = match outcome {
             Ok(None) => {
                 tracing::info!(metallb = name, "is gone");
@@ -300,13 +297,5 @@ impl Operator {
                 });
             }
         }
-    }
-
-    fn fresh_key(&self) -> FreshKey {
-        let mut bytes = [0; FreshKey::LENGTH];
-        self.random
-            .fill(&mut bytes)
-            .expect("the kernel always has random bytes");
-        FreshKey(bytes)
     }
 }

@@ -10,10 +10,10 @@ pub mod validate;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 use metallb_api::names;
+use metallb_runtime::memberlist_key::FreshKey;
 
 use crate::args::Settings;
 use apply::{Registrar, Target};
-use build::FreshKey;
 use dereference::Dereferenced;
 use status::{State, Subject};
 

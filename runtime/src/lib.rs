@@ -21,6 +21,7 @@ pub mod events;
 pub mod http;
 pub mod lease;
 pub mod log;
+pub mod memberlist_key;
 pub mod metrics;
 mod outage;
 pub mod shutdown;

@@ -20,9 +20,9 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
+use metallb_runtime::memberlist_key::FreshKey;
 
 pub(super) use account_binding::bind_to_account;
-pub use memberlist::FreshKey;
 pub(super) use memberlist::key_of as memberlist_key;
 
 use crate::args::Settings;

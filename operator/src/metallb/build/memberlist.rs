@@ -1,27 +1,12 @@
 //! The Secret with the key that encrypts what speakers tell each other. Owns that a key, once there, is kept: speakers
 //! with different keys do not hear each other, and each would announce every address.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use metallb_api::names;
+use metallb_runtime::memberlist_key::FreshKey;
 
 use super::object::Origin;
-
-/// Random bytes for the case that there is no key yet.
-pub struct FreshKey(pub [u8; FreshKey::LENGTH]);
-
-impl FreshKey {
-    /// 128 random bits. Speakers make their AES-256 key from the text of it; other MetalLB speakers, which may share
-    /// the Secret during a migration, make it in the same way.
-    pub const LENGTH: usize = 16;
-
-    /// The content of the Secret: text, because the bytes of the text are the key.
-    fn text(&self) -> ByteString {
-        ByteString(STANDARD_NO_PAD.encode(self.0).into_bytes())
-    }
-}
 
 /// The Secret with the `existing` key, or with a fresh one if there is none.
 pub(super) fn secret(origin: &Origin<'_>, existing: Option<&ByteString>, fresh: &FreshKey) -> Secret {
