@@ -76,7 +76,7 @@ unit: ## Unit and property tests, and the tidiness of the tree
 	cargo test --quiet
 
 .PHONY: manifests
-manifests: ## Generate config/ from the Rust types
+manifests: ## Generate config/ and what the Helm chart has in common with it from the Rust types
 	cargo run --quiet --bin crdgen -- config/crd
 	cargo run --quiet --bin manifests -- --registry $(REGISTRY) --tag $(TAG) config
 
@@ -89,10 +89,10 @@ courier: bundle ## What operator-courier says about the bundle (needs Python and
 	@scripts/courier
 
 # What `make manifests` and `make bundle` write.
-GENERATED := config bundle bundle.Dockerfile catalog catalog.Dockerfile
+GENERATED := config charts bundle bundle.Dockerfile catalog catalog.Dockerfile
 
 .PHONY: check-generated
-check-generated: manifests bundle ## Fail if config/ or the bundle is not what the types say
+check-generated: manifests bundle ## Fail if config/, charts/ or the bundle is not what the types say
 	@git diff --exit-code -- $(GENERATED) || { echo "out of date: run 'make manifests bundle' and commit"; exit 1; }
 	@untracked=$$(git ls-files --others --exclude-standard -- $(GENERATED)); test -z "$$untracked" || \
 	  { echo "generated, but not committed: $$untracked"; exit 1; }

@@ -248,6 +248,8 @@ pub mod object {
     pub const SPEAKER_SCC: &str = "metallb-speaker";
     /// Secret with the key that the speakers share.
     pub const MEMBERLIST_SECRET: &str = "metallb-memberlist";
+    /// The same where the plain manifests installed MetalLB, as its own manifests call it.
+    pub const PLAIN_MEMBERLIST_SECRET: &str = "memberlist";
     /// Key inside [`MEMBERLIST_SECRET`], and name of the file it is mounted as.
     pub const MEMBERLIST_SECRET_KEY: &str = "secretkey";
     /// ConfigMap with the interfaces that never announce.

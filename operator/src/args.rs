@@ -108,6 +108,20 @@ pub struct Settings {
     pub metrics_port: u16,
 }
 
+impl Settings {
+    /// Those of an installation that chose nothing but where its images are.
+    pub fn usual(namespace: &str, controller_image: String, speaker_image: String) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            controller_image,
+            speaker_image,
+            memberlist_port: MEMBERLIST_PORT,
+            health_port: HEALTH_PORT,
+            metrics_port: METRICS_PORT,
+        }
+    }
+}
+
 /// The installation is incomplete: a variable of the operator's Deployment is not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("missing mandatory {0} env variable")]
@@ -193,6 +207,10 @@ mod tests {
                 health_port: 17472,
                 metrics_port: 9120,
             }
+        );
+        assert_eq!(
+            args.settings().unwrap(),
+            Settings::usual("metallb-system", "c".into(), "s".into())
         );
     }
 

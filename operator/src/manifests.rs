@@ -1,9 +1,12 @@
-//! The manifests that install the operator: what is in `config/` besides the CRDs and the samples. Owns what is
-//! installed before the first MetalLB exists; what the operator makes for one is in [`crate::metallb::build`].
+//! What is generated for installations: `config/` besides the CRDs and the samples, and the generated part of
+//! `charts/metallb` ([`chart`]). Owns what is installed before the first MetalLB exists; what the operator makes for one
+//! is in [`crate::metallb::build`], and what runs without an operator is made of the same.
 //!
 //! Pure: it returns the files, the `manifests` program writes them.
 
+pub mod chart;
 pub(crate) mod manager;
+mod native;
 mod openshift;
 pub(crate) mod rbac;
 mod rules;
@@ -100,7 +103,9 @@ pub fn files(options: &Options) -> BTreeMap<&'static str, String> {
             format!("{GENERATED}{}", openshift::kustomization(options)),
         ),
     ]
-    .into()
+    .into_iter()
+    .chain(native::files(options))
+    .collect()
 }
 
 /// A kustomization of `resources`.

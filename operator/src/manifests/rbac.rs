@@ -76,15 +76,27 @@ pub(super) fn controller(options: &Options) -> String {
     at_home(documents, options, object::CONTROLLER, rules::CONTROLLER_AT_HOME).finish()
 }
 
+/// Adds what the controller may do where no operator is.
+pub(super) fn controller_alone(documents: Documents, options: &Options) -> Documents {
+    let documents = everywhere(
+        documents,
+        options,
+        object::CONTROLLER,
+        rules::CONTROLLER_EVERYWHERE,
+    );
+    let at_home_rules = [rules::CONTROLLER_AT_HOME, rules::CONTROLLER_WITHOUT_OPERATOR].concat();
+    at_home(documents, options, object::CONTROLLER, &at_home_rules)
+}
+
 /// What the speaker may do.
 pub(super) fn speaker(options: &Options) -> String {
-    let documents = everywhere(
-        Documents::default(),
-        options,
-        object::SPEAKER,
-        rules::SPEAKER_EVERYWHERE,
-    );
-    at_home(documents, options, object::SPEAKER, rules::SPEAKER_AT_HOME).finish()
+    add_speaker(Documents::default(), options).finish()
+}
+
+/// Adds what the speaker may do.
+pub(super) fn add_speaker(documents: Documents, options: &Options) -> Documents {
+    let documents = everywhere(documents, options, object::SPEAKER, rules::SPEAKER_EVERYWHERE);
+    at_home(documents, options, object::SPEAKER, rules::SPEAKER_AT_HOME)
 }
 
 /// A ClusterRole with `rules`, bound to the service account `account`.
@@ -129,7 +141,7 @@ fn at_home(documents: Documents, options: &Options, account: &str, rules: &[Rule
         .add([], &binding)
 }
 
-fn policy(rule: &Rule) -> PolicyRule {
+pub(super) fn policy(rule: &Rule) -> PolicyRule {
     let Rule {
         group,
         resources,

@@ -3,6 +3,7 @@
 use metallb_api::names::object;
 
 /// Permission to do `verbs` with `resources`.
+#[derive(Clone, Copy)]
 pub(super) struct Rule {
     pub(super) group: &'static str,
     pub(super) resources: &'static [&'static str],
@@ -179,6 +180,24 @@ pub(super) const CONTROLLER_AT_HOME: &[Rule] = &[
         names: &[object::CONTROLLER_LEASE],
         verbs: &["get", "update"],
         reason: "sees who was elected, and renews that; can see no other Lease",
+    },
+];
+
+/// The controller, in its own namespace, in addition where no operator is: it makes the key of the speakers.
+pub(super) const CONTROLLER_WITHOUT_OPERATOR: &[Rule] = &[
+    Rule {
+        group: CORE,
+        resources: &["secrets"],
+        names: &[],
+        verbs: &["create"],
+        reason: "makes the key that the speakers share; a name cannot be asked for here, and no Secret can be seen",
+    },
+    Rule {
+        group: APPS,
+        resources: &["deployments"],
+        names: &[object::CONTROLLER],
+        verbs: &["get"],
+        reason: "its own, which that key is deleted with",
     },
 ];
 

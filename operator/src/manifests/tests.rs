@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use metallb_api::v1beta1::{
     self, BFDProfile, BGPAdvertisement, Community, ConfigurationState, IPAddressPool, L2Advertisement,
@@ -42,6 +43,10 @@ fn check(document: &Value) {
     match document["kind"].as_str().unwrap() {
         "Namespace" => is_a::<Namespace>(document),
         "Deployment" => is_a::<Deployment>(document),
+        "DaemonSet" => is_a::<DaemonSet>(document),
+        "ConfigMap" => is_a::<ConfigMap>(document),
+        "Secret" => is_a::<Secret>(document),
+        "ValidatingWebhookConfiguration" => is_a::<ValidatingWebhookConfiguration>(document),
         "Service" => is_a::<Service>(document),
         "ServiceAccount" => is_a::<ServiceAccount>(document),
         "ClusterRole" => is_a::<ClusterRole>(document),
@@ -59,8 +64,8 @@ fn check(document: &Value) {
         "ServiceL2Status" => is_a::<ServiceL2Status>(document),
         "ServiceBGPStatus" => is_a::<ServiceBGPStatus>(document),
         "ConfigurationState" => is_a::<ConfigurationState>(document),
-        // Kinds that no crate here has types for.
-        "Kustomization" | "SecurityContextConstraints" => {}
+        // Made of its type, and kinds that no crate here has types for.
+        "CustomResourceDefinition" | "Kustomization" | "SecurityContextConstraints" => {}
         other => panic!("unexpected kind {other}"),
     }
 }
@@ -74,6 +79,37 @@ fn what_is_checked_in_is_what_is_generated() {
             "config/{path} is out of date: run `make manifests`"
         );
     }
+    for (path, content) in chart::files(&Options::default()) {
+        let there = std::fs::read_to_string(config("../charts/metallb").join(&path)).unwrap_or_default();
+        assert_eq!(
+            there, content,
+            "charts/metallb/{path} is out of date: run `make manifests`"
+        );
+    }
+}
+
+/// Braces would be read by Helm.
+#[test]
+fn nothing_in_the_chart_is_taken_for_a_template_by_mistake() {
+    let files = chart::files(&Options::default());
+    let expressions: BTreeMap<&str, usize> = files
+        .values()
+        .flat_map(|content| content.split("{{").skip(1))
+        .filter_map(|rest| rest.split("}}").next())
+        .filter(|expression| !expression.contains("define") && !expression.contains("/*"))
+        .fold(BTreeMap::new(), |mut counts, expression| {
+            *counts.entry(expression.trim_matches(['-', ' '])).or_default() += 1;
+            counts
+        });
+    let kinds = crd::all().len() - 1;
+    let expected = [
+        (".Release.Namespace", 6),
+        (".Values.crds.validationFailurePolicy", 6),
+        ("end", 8 + kinds),
+        ("if .Values.crds.enabled", kinds),
+        ("include `metallb.controllerName` .", 1),
+    ];
+    assert_eq!(expressions, expected.into());
 }
 
 #[test]
@@ -158,7 +194,15 @@ fn registry_tag_and_namespace_reach_every_file() {
             "{operator}"
         );
     }
-    for (path, content) in &files {
+    for component in ["controller", "speaker"] {
+        let image = format!("image: localhost:5000/me/{component}:test");
+        assert!(files["manifests/metallb-native.yaml"].contains(&image), "{image}");
+    }
+    let chart = chart::files(&options);
+    assert!(chart["Chart.yaml"].contains("appVersion: test\n"));
+    assert!(chart["templates/_generated.tpl"].contains("\nlocalhost:5000/me\n"));
+    let chart = chart.iter().map(|(path, content)| (path.as_str(), content));
+    for (path, content) in files.iter().map(|(path, content)| (*path, content)).chain(chart) {
         assert!(
             !content.contains("metallb-system") && !content.contains("quay.io"),
             "{path}:\n{content}"
@@ -198,6 +242,48 @@ fn secrets_and_what_is_in_no_namespace_are_seen_by_name_only() {
     }
 }
 
+/// Without an operator the controller makes the key of the speakers; it may see none.
+#[test]
+fn without_an_operator_the_controller_may_make_secrets_and_see_one() {
+    let files = files(&Options::default());
+    let rules: Vec<Value> = documents(&files["native/rbac.yaml"])
+        .into_iter()
+        .flat_map(|role| role["rules"].as_array().cloned().unwrap_or_default())
+        .filter(|rule| rule["resources"] == serde_json::json!(["secrets"]))
+        .map(|rule| serde_json::json!([rule["resourceNames"], rule["verbs"]]))
+        .collect();
+    let expected = [
+        serde_json::json!([["metallb-webhook-cert"], ["list", "patch", "watch"]]),
+        serde_json::json!([null, ["create"]]),
+    ];
+    assert_eq!(rules, expected);
+}
+
+/// What carries them would be pruned by an operator that is installed later, and a published key is none.
+#[test]
+fn without_an_operator_nothing_has_its_marks_and_no_key_is_published() {
+    let native = &files(&Options::default())["manifests/metallb-native.yaml"];
+    let objects = documents(native);
+    assert!(objects.iter().any(|object| object["kind"] == "DaemonSet"));
+    for object in &objects {
+        let metadata = &object["metadata"];
+        assert!(metadata["ownerReferences"].is_null(), "{metadata}");
+        assert!(
+            metadata["labels"]["app.kubernetes.io/managed-by"].is_null(),
+            "{metadata}"
+        );
+        assert!(object["kind"] != "Secret" || object["data"].is_null(), "{object}");
+        assert_ne!(metadata["name"], "metallbs.metallb.io");
+        let pod = &object["spec"]["template"]["metadata"]["labels"];
+        assert!(pod["app.kubernetes.io/managed-by"].is_null(), "{pod}");
+    }
+    let key = "secretName: memberlist\n";
+    assert!(
+        native.contains(key)
+            && native.contains("- name: METALLB_ML_SECRET_NAME\n          value: memberlist\n")
+    );
+}
+
 #[test]
 fn outside_its_namespace_the_operator_has_two_objects() {
     let files = files(&Options::default());
@@ -216,15 +302,18 @@ fn outside_its_namespace_the_operator_has_two_objects() {
 fn nobody_may_do_everything_or_grant_anything() {
     for (path, content) in files(&Options::default()) {
         for forbidden in [
-            "'*'",
-            "\"*\"",
+            "- '*'",
+            "- \"*\"",
             "- *",
-            "escalate",
+            "- escalate",
             "- bind",
-            "impersonate",
-            "tokenrequests",
+            "- impersonate",
+            "- tokenrequests",
         ] {
-            assert!(!content.contains(forbidden), "{path} contains {forbidden}");
+            let line = content
+                .lines()
+                .find(|line| line.trim_start().starts_with(forbidden));
+            assert_eq!(line, None, "{path}");
         }
     }
 }
