@@ -154,12 +154,19 @@ impl Cluster {
 
     fn kubectl_command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let own = Layout::of_this_checkout().programs().join("kubectl");
-        let mut command = Command::new(if own.exists() {
+        let mut command = self.tool(if own.exists() {
             own
         } else {
             PathBuf::from("kubectl")
         });
-        command.env("KUBECONFIG", &self.kubeconfig).args(arguments);
+        command.args(arguments);
+        command
+    }
+
+    /// A command that works on this cluster.
+    pub fn tool(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env("KUBECONFIG", &self.kubeconfig);
         // A proxy of the environment is for the internet. One that the kubeconfig names is used all the same.
         command.env("NO_PROXY", "*").env("no_proxy", "*");
         command

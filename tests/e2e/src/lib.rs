@@ -6,6 +6,8 @@
 //!                 fixtures     pools, advertisements, Services and web servers
 //!                 lab          what only our own cluster has: a client on the same segment, cables to pull
 //!                 upstream     the Go implementation, to be compared with
+//!                 helm         Helm in both major versions, and our chart
+//!                 installation what there is of MetalLB on the cluster, and none of it
 //!                 witness      every address a Service was ever seen with
 //!                 wait         conditions instead of sleeps
 //! ```
@@ -16,6 +18,8 @@
 pub mod cluster;
 pub mod command;
 pub mod fixtures;
+pub mod helm;
+pub mod installation;
 pub mod kubernetes;
 pub mod lab;
 pub mod metallb;

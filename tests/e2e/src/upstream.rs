@@ -74,15 +74,23 @@ impl Upstream {
     /// If Go is missing, a module cannot be downloaded or a program does not build; nothing half-built is left.
     pub async fn prepare(progress: &Progress) -> Result<Self> {
         let components = Components::of(&RECIPE, progress).await?;
-        let module = format!("{MODULE}@{VERSION}");
-        let said = command::run("go", ["mod", "download", "-json", &module]).await?;
-        let download: Download =
-            serde_json::from_str(&said).with_context(|| format!("where is {module}? Go said: {said}"))?;
         Ok(Self {
             archives: components.images(),
-            manifest: download.directory.join("config/manifests/metallb-native.yaml"),
+            manifest: source().await?.join("config/manifests/metallb-native.yaml"),
         })
     }
+}
+
+/// The directory with its source, manifests and chart.
+///
+/// # Errors
+/// If Go is missing, or the module cannot be downloaded.
+pub async fn source() -> Result<PathBuf> {
+    let module = format!("{MODULE}@{VERSION}");
+    let said = command::run("go", ["mod", "download", "-json", &module]).await?;
+    let download: Download =
+        serde_json::from_str(&said).with_context(|| format!("where is {module}? Go said: {said}"))?;
+    Ok(download.directory)
 }
 
 #[cfg(test)]
