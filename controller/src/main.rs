@@ -2,6 +2,8 @@
 
 mod app;
 mod args;
+mod existing;
+mod findings;
 mod memberlist;
 mod metrics;
 mod migrate;

@@ -1,6 +1,8 @@
 //! The one task that owns the state. Owns the loop: what is learned, what follows from it, and how much of that is under
 //! way at once.
 
+use std::borrow::Cow;
+
 use anyhow::bail;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -8,6 +10,7 @@ use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::{ObjectReference, Service};
 use kube::{Client, Resource};
 use metallb_api::v1beta1::IPAddressPool;
+use metallb_api::v1beta2::BGPPeer;
 use metallb_core::service::EventKind as Kind;
 use metallb_runtime::admin::Health;
 use metallb_runtime::configuration_state::Verdict;
@@ -17,6 +20,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch::{Receiver as Seen, Sender as Latest};
 use tokio::time::{Instant, sleep_until};
 
+use crate::findings::Findings;
 use crate::metrics::ControllerMetrics;
 use crate::pool_status::PoolStatuses;
 use crate::reasons::Outstanding;
@@ -37,6 +41,8 @@ pub(crate) struct Owner<'a> {
     pub(crate) recorder: Recorder,
     pub(crate) metrics: &'a mut ControllerMetrics,
     pub(crate) statuses: Latest<PoolStatuses>,
+    /// What is wrong with objects that no address depends on.
+    pub(crate) findings: Seen<Findings>,
     /// To the conditions of Services.
     pub(crate) reasons: Latest<Outstanding>,
     /// To the ConfigurationState, which is the leader's.
@@ -101,6 +107,9 @@ impl Owner<'_> {
                     self.state.observe_written(&write, written);
                 }
                 () = sleep_until(due.unwrap_or(started)), if due.is_some() => {}
+                Ok(()) = self.findings.changed() => {
+                    self.state.observe_findings(self.findings.borrow_and_update().clone());
+                }
                 () = self.leadership.changed() => {}
                 Ok(()) = stopping.changed() => {}
             }
@@ -151,7 +160,7 @@ impl Owner<'_> {
     fn report(&mut self) {
         self.metrics.observe_state(&self.state);
         for tell in self.state.take_tells() {
-            if tell.subject == Subject::Pool {
+            if matches!(tell.subject, Subject::Configuration(_)) {
                 self.metrics.observe_errors(1);
             }
             self.recorder.publish(note(tell));
@@ -197,7 +206,11 @@ fn note(tell: Tell) -> Note {
     } = tell;
     let (api_version, kind) = match subject {
         Subject::Service => (Service::api_version(&()), Service::kind(&())),
-        Subject::Pool => (IPAddressPool::api_version(&()), IPAddressPool::kind(&())),
+        Subject::Configuration(kind) if kind == BGPPeer::kind(&()) => {
+            (BGPPeer::api_version(&()), Cow::Borrowed(kind))
+        }
+        // All others have one version.
+        Subject::Configuration(kind) => (IPAddressPool::api_version(&()), Cow::Borrowed(kind)),
     };
     Note {
         regarding: ObjectReference {

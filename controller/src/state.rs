@@ -12,13 +12,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use metallb_api::names::condition;
 use metallb_api::v1beta1::IPAddressPool;
 use metallb_api::{Change, NamespacedName};
 use metallb_core::allocator::Allocator;
 use metallb_core::facts::ServiceFacts;
-use metallb_core::service::{self, EventKind, Outcome, ServiceEvent};
+use metallb_core::service::{self, Outcome};
 
+use crate::findings::{Finding, Findings};
 use crate::pool_status::PoolStatuses;
 use crate::write::Write;
 
@@ -150,6 +150,14 @@ impl State {
         }
     }
 
+    /// Learns what is wrong with the objects that no address depends on.
+    pub(crate) fn observe_findings(&mut self, findings: Findings) {
+        for Finding { fault, uid } in self.configuration.observe_findings(findings) {
+            let meanwhile = "what it said when it was last valid stays in force";
+            self.tells.push(Tell::fault(fault, uid, meanwhile));
+        }
+    }
+
     /// Reads the configuration and decides nothing: for metrics and logs of a controller that does not lead.
     pub(crate) fn follow(&mut self) {
         if self.is_complete() {
@@ -276,22 +284,9 @@ impl State {
             }
             Reading::Faulty(faults) => {
                 for fault in faults {
-                    tracing::error!(object = %fault.object, kind = fault.kind, error = fault.message,
-                        "configuration not usable, the last good one stays in force");
-                    let event = ServiceEvent {
-                        kind: EventKind::Warning,
-                        reason: condition::CONFIGURATION_ERROR,
-                        message: format!(
-                            "{}. Until this is corrected, no change of any IPAddressPool takes effect",
-                            fault.message
-                        ),
-                    };
-                    self.tells.push(Tell {
-                        subject: Subject::Pool,
-                        uid: self.configuration.uid(&fault.object).unwrap_or_default(),
-                        object: fault.object,
-                        event,
-                    });
+                    let uid = self.configuration.uid(&fault.object).unwrap_or_default();
+                    let meanwhile = "no change of any IPAddressPool takes effect";
+                    self.tells.push(Tell::fault(fault, uid, meanwhile));
                 }
             }
         }

@@ -29,6 +29,7 @@ use metallb_runtime::tasks::Tasks;
 use tokio::sync::mpsc;
 use tokio::sync::watch::{self as latest, Receiver};
 
+use crate::findings;
 use crate::metrics::ControllerMetrics;
 use crate::owner::{End, Owner};
 use crate::pool_status::{self, PoolStatuses};
@@ -99,6 +100,8 @@ impl Terms {
             "configuration state",
             configuration_state::run(self.client.clone(), self.author.clone(), said),
         );
+        let (found, findings) = latest::channel(None);
+        findings::start(&mut tasks, &self.client, &self.namespace, found);
         let (sender, inputs) = mpsc::channel(INPUTS);
         watch::start(&mut tasks, &self.client, &self.namespace, &sender);
         drop(sender); // the watches hold their own: when the last one ends, the owner sees it
@@ -109,6 +112,7 @@ impl Terms {
             recorder: self.recorder.clone(),
             metrics: &mut self.metrics,
             statuses,
+            findings,
             reasons,
             verdicts,
             leadership,

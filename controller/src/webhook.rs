@@ -10,7 +10,6 @@
 //! Every replica answers; none keeps state for it. Owns the form of questions and answers, not the rules. A question
 //! always gets an answer with a message, whatever it contains.
 
-mod existing;
 mod review;
 
 use hyper::{Method, StatusCode};

@@ -18,6 +18,7 @@ pub mod pools;
 pub mod range;
 pub mod reference;
 pub mod selector;
+pub mod standing;
 
 pub use advertisement::{AdvertisementError, PoolChoice};
 pub use bfd_profile::{BfdProfile, BfdProfileError};

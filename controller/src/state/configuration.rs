@@ -10,6 +10,7 @@ use metallb_core::config::{Fault, Pools};
 use metallb_runtime::configuration_state::Verdict;
 
 use super::{Labels, State};
+use crate::findings::{Finding, Findings};
 use crate::pool_status::PoolStatuses;
 
 /// The objects that make the configuration.
@@ -19,15 +20,24 @@ pub(super) struct Configuration {
     namespaces: BTreeMap<NamespacedName, Labels>,
     /// Something has changed since it was last read. That there is no pool has to be read, too.
     stale: bool,
-    /// What was wrong when it was last read.
+    /// What was wrong with the pools when they were last read.
     faults: Vec<Fault>,
+    /// What was wrong with the other objects when they were last looked at.
+    findings: Findings,
 }
 
 impl State {
-    /// Whether the configuration is in force as it is written; unknown before it was read.
+    /// Whether the configuration is in force as it is written; unknown before all of it was read.
     pub(crate) fn verdict(&self) -> Verdict {
-        let Configuration { stale, faults, .. } = &self.configuration;
-        let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        let Configuration {
+            stale,
+            faults,
+            findings,
+            ..
+        } = &self.configuration;
+        let findings = findings.as_ref()?;
+        let faults = faults.iter().chain(findings.iter().map(|finding| &finding.fault));
+        let messages: Vec<&str> = faults.map(|fault| fault.message.as_str()).collect();
         let verdict = if messages.is_empty() {
             Ok(())
         } else {
@@ -55,16 +65,25 @@ impl Configuration {
             namespaces: BTreeMap::new(),
             stale: true,
             faults: Vec::new(),
+            findings: None,
         }
+    }
+
+    /// Learns what is wrong beside the pools. Returns what was not known before.
+    pub(super) fn observe_findings(&mut self, findings: Findings) -> Vec<Finding> {
+        let before = std::mem::replace(&mut self.findings, findings);
+        let before = before.unwrap_or_default();
+        let now = self.findings.iter().flatten();
+        now.filter(|finding| !before.contains(finding)).cloned().collect()
     }
 
     pub(super) fn observe_pools(&mut self, change: Change<IPAddressPool>) {
         // Its status is ours: an echo of it is no change of the configuration.
-        self.stale |= merge(&mut self.pools, change, |old, new| old.spec == new.spec);
+        self.stale |= change.merge_into(&mut self.pools, |old, new| old.spec == new.spec);
     }
 
     pub(super) fn observe_namespaces(&mut self, change: Change<Labels>) {
-        self.stale |= merge(&mut self.namespaces, change, |old, new| old == new);
+        self.stale |= change.merge_into(&mut self.namespaces, |old, new| old == new);
     }
 
     pub(super) fn read(&mut self) -> Reading {
@@ -96,6 +115,10 @@ impl Configuration {
     /// Whether something was wrong with it when it was last read.
     pub(super) fn is_faulty(&self) -> bool {
         !self.faults.is_empty()
+            || self
+                .findings
+                .as_ref()
+                .is_some_and(|findings| !findings.is_empty())
     }
 
     /// The uid of a pool.
@@ -110,30 +133,5 @@ impl Configuration {
             (pool.status.as_ref() != Some(&status)).then(|| (key.name.clone(), status))
         };
         self.pools.iter().filter_map(outdated).collect()
-    }
-}
-
-/// Brings `known` in line with the change and tells whether that made a difference.
-fn merge<T>(
-    known: &mut BTreeMap<NamespacedName, T>,
-    change: Change<T>,
-    same: impl Fn(&T, &T) -> bool,
-) -> bool {
-    match change {
-        Change::Apply(key, new) => {
-            let equal = known.get(&key).is_some_and(|old| same(old, &new));
-            known.insert(key, new);
-            !equal
-        }
-        Change::Delete(key) => known.remove(&key).is_some(),
-        Change::Reset(all) => {
-            let equal = known.len() == all.len()
-                && known
-                    .iter()
-                    .zip(&all)
-                    .all(|((old_key, old), (key, new))| old_key == key && same(old, new));
-            *known = all;
-            !equal
-        }
     }
 }

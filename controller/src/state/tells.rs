@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use metallb_api::NamespacedName;
-use metallb_api::names::{annotation, event};
+use metallb_api::names::{annotation, condition, event};
 use metallb_core::allocator::Quoted;
+use metallb_core::config::Fault;
 use metallb_core::facts::ServiceFacts;
 use metallb_core::service::{EventKind, ServiceEvent};
 
@@ -30,8 +31,8 @@ pub(crate) struct Tell {
 pub(crate) enum Subject {
     /// A Service.
     Service,
-    /// An IPAddressPool.
-    Pool,
+    /// An object of this kind, which configures MetalLB.
+    Configuration(&'static str),
 }
 
 /// Bounded by the number of Services: each map holds what the last decision or write of one gave rise to.
@@ -149,6 +150,26 @@ impl Tells {
 }
 
 impl Tell {
+    /// About an object that configures MetalLB, and what follows from its fault `meanwhile`.
+    pub(super) fn fault(fault: Fault, uid: String, meanwhile: &str) -> Self {
+        let Fault {
+            kind,
+            object,
+            message,
+        } = fault;
+        tracing::error!(%object, kind, error = message, "configuration not usable, the last good one stays in force");
+        Self {
+            subject: Subject::Configuration(kind),
+            object,
+            uid,
+            event: ServiceEvent {
+                kind: EventKind::Warning,
+                reason: condition::CONFIGURATION_ERROR,
+                message: format!("{message}. Until this is corrected, {meanwhile}"),
+            },
+        }
+    }
+
     /// About a Service.
     pub(super) fn service(facts: &ServiceFacts, event: ServiceEvent) -> Self {
         Self {

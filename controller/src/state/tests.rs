@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use metallb_api::names::event;
+use metallb_api::names::{condition, event};
 use metallb_api::v1beta1::{IPAddressPoolSpec, ServiceAllocation};
 use metallb_core::facts::IpFamily;
+use metallb_core::service::EventKind;
 
 use super::*;
 use crate::write::Written;
 
 mod conflicts;
+mod findings;
 mod simulation;
 mod terms;
 

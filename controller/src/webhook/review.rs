@@ -9,8 +9,8 @@ use metallb_core::admission::{Operation, Verdict, needs, needs_nodes, review};
 use metallb_core::config::objects::{Kind, Object};
 use metallb_runtime::http::{Request, Response};
 
-use super::existing;
 use super::{answer, unreadable};
+use crate::existing;
 
 /// Answers the questions about one kind.
 #[derive(Clone)]

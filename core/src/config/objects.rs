@@ -134,6 +134,18 @@ impl Objects {
         }
     }
 
+    /// The metadata of the object of this kind and name.
+    pub fn metadata(&self, kind: Kind, name: &str) -> Option<&ObjectMeta> {
+        match kind {
+            Kind::BfdProfile => self.bfd_profiles.get(name).map(|object| &object.metadata),
+            Kind::BgpAdvertisement => self.bgp_advertisements.get(name).map(|object| &object.metadata),
+            Kind::BgpPeer => self.peers.get(name).map(|object| &object.metadata),
+            Kind::Community => self.communities.get(name).map(|object| &object.metadata),
+            Kind::IpAddressPool => self.pools.get(name).map(|object| &object.metadata),
+            Kind::L2Advertisement => self.l2_advertisements.get(name).map(|object| &object.metadata),
+        }
+    }
+
     /// Removes the object of this kind and name, if there is one.
     pub fn remove(&mut self, kind: Kind, name: &str) {
         match kind {

@@ -157,18 +157,48 @@ async fn a_faulty_configuration_is_reported_and_the_last_good_one_stays_in_force
         };
         cluster.apply(&metallb::resource(nowhere)).await?;
         registered(cluster, "Ignore").await?;
-        namespace.apply(pool("overlap", &["172.30.208.8-172.30.208.20"])).await?;
+        // The controller that ends answers for a moment longer.
+        wait::until("an overlapping pool to slip in", LIMIT, async || {
+            Ok::<_, anyhow::Error>(match namespace.apply(pool("overlap", &["172.30.208.8-172.30.208.20"])).await {
+                Ok(()) => Look::Done(()),
+                Err(error) => Look::NotYet(format!("{error:#}")),
+            })
+        })
+        .await?;
         namespace.apply(fixtures::l2_advertisement("twice", &["good", "good"])).await?;
+        let beside_pools = [
+            ("BGPAdvertisement", "alias", json!({ "communities": ["nowhere"] }), json!({ "communities": ["64500:1"] })),
+            (
+                "Community",
+                "vips",
+                json!({ "communities": [{ "name": "a", "value": "64500:1" }, { "name": "a", "value": "64500:2" }] }),
+                json!({ "communities": [{ "name": "a", "value": "64500:1" }] }),
+            ),
+            (
+                "BGPPeer",
+                "tor",
+                json!({ "myASN": 64500, "peerASN": 64501, "peerAddress": "192.0.2.1", "bfdProfile": "fast" }),
+                json!({ "myASN": 64500, "peerASN": 64501, "peerAddress": "192.0.2.1", "bfdProfile": null }),
+            ),
+        ];
+        for (kind, name, wrong, _) in &beside_pools {
+            namespace.kubectl_apply_elsewhere(&manifest(kind, name, wrong)).await?;
+        }
         available(cluster).await?;
 
         let summary = state(cluster, object::CONTROLLER, ConfigurationResult::Invalid).await?;
         let overlap = "configuration error: CIDR \"172.30.208.8/29\" in pool \"overlap\" overlaps with already defined \
                        CIDR \"172.30.208.0/28\"";
         ensure!(summary.starts_with(overlap), "{summary}");
+        for name in ["overlap", "twice", "alias", "vips", "tor"] {
+            told(cluster, name).await?;
+        }
         let summary = state(cluster, &speaker, ConfigurationResult::Invalid).await?;
         ensure!(summary == "configuration error: duplicate definition of ipAddressPools \"good\"", "{summary}");
-        told(cluster, "overlap").await?;
         namespace.apply(fixtures::l2_advertisement("twice", &["good"])).await?;
+        for (kind, name, _, right) in &beside_pools {
+            namespace.kubectl_apply_elsewhere(&manifest(kind, name, right)).await?;
+        }
         state(cluster, &speaker, ConfigurationResult::Valid).await?;
         namespace.apply(pool("overlap", &["172.30.208.16-172.30.208.20"])).await?;
         state(cluster, object::CONTROLLER, ConfigurationResult::Valid).await?;
@@ -273,8 +303,8 @@ async fn a_peer_is_the_same_in_both_versions_whichever_it_was_written_or_is_stor
             "no defaults of the new version"
         );
 
-        let only_new = json!({ "myASN": 64500, "dynamicASN": "external", "interface": "eth1", "vrf": "red",
-            "passwordSecret": { "name": "tor" }, "connectTime": "5s" });
+        let only_new = json!({ "myASN": 64500, "peerASN": 64501, "peerAddress": "192.0.2.2", "vrf": "red",
+            "passwordSecret": { "name": "tor" }, "connectTime": "5s", "dualStackAddressFamily": true });
         namespace
             .kubectl_apply_elsewhere(&manifest("BGPPeer", "new", &only_new))
             .await?;

@@ -1,6 +1,6 @@
-//! The objects there are, for a question about one more.
+//! The objects there are, for a question about one more, and for a look at all of them.
 //!
-//! They are listed anew for each question, from etcd and not from any cache: what `kubectl apply` created a millisecond
+//! They are listed anew each time, from etcd and not from any cache: what `kubectl apply` created a millisecond
 //! ago must count when it asks about the next document of the same file, and a replica that has just started, or whose
 //! watch is behind, has to give the same answer as the others. It costs one list of some ten objects for each change that
 //! an administrator makes. Of two contradictory objects that are created at the very same moment both are accepted, as no
@@ -28,14 +28,14 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// The objects there are could not be listed. Nothing is decided; whoever asked may ask again.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to get existing {kind} objects: {reason}")]
-pub(super) struct ListError {
+pub(crate) struct ListError {
     kind: &'static str,
     /// It is part of the text, because all of it goes to somebody at a prompt.
     reason: String,
 }
 
 /// Lists the objects of `kinds` in `namespace`, and the nodes if they are wanted.
-pub(super) async fn list(
+pub(crate) async fn list(
     client: &Client,
     namespace: &str,
     kinds: &[Kind],
@@ -50,6 +50,19 @@ pub(super) async fn list(
     for object in listed.into_iter().flatten() {
         objects.insert(object);
     }
+    Ok(objects)
+}
+
+/// Lists everything for somebody who is in no hurry: one kind after the other, so that one connection is enough.
+pub(crate) async fn list_in_turn(client: &Client, namespace: &str) -> Result<Objects, ListError> {
+    let mut objects = Objects::default();
+    for kind in Kind::ALL {
+        for object in of_kind(client, namespace, kind).await? {
+            objects.insert(object);
+        }
+    }
+    // Where advertisements meet matters only if there are two. A cluster may have thousands of nodes.
+    objects.nodes = node_labels(client, objects.bgp_advertisements.len() > 1).await?;
     Ok(objects)
 }
 
