@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use kube::Client;
-use metallb_runtime::admin::every_address;
+use metallb_runtime::admin::{Health, every_address};
 use metallb_runtime::certificates::{self, Certificates};
 use metallb_runtime::http::{Limits, Routes, Server};
 use metallb_runtime::metrics::Metrics;
@@ -22,28 +22,31 @@ const LIMITS: Limits = Limits {
     body_bytes: 8 * 1024 * 1024,
 };
 
-/// Serves what `args` ask for; `webhooks` are the answers to the API server.
+/// Serves what `args` ask for; `webhooks` are the answers to the API server. Returned is whether the process can give
+/// them: it is not ready before.
 pub(crate) fn start(
     tasks: &mut Tasks,
     client: &Client,
     args: &Args,
     metrics: &Metrics,
     (namespace, webhooks): (&str, Routes),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Health> {
     let tls = args.serving.tls()?;
     metrics.serve(tasks, client, &args.serving, &tls)?;
     if args.webhooks.mode == WebhookMode::Disabled {
-        return Ok(());
+        return Ok(Health::new());
     }
     let identity = identity(tasks, client, &args.webhooks, namespace);
-    let server = server(&tls, identity, webhooks)?;
+    let server = server(&tls, Arc::clone(&identity), webhooks)?;
     tasks.spawn("webhooks", async move {
         server
             .run()
             .await
             .context("cannot serve webhooks; --webhook-mode=disabled serves none")
     });
-    Ok(())
+    Ok(Health::if_also("the certificate of the webhooks", move || {
+        identity.shown().is_some()
+    }))
 }
 
 fn identity(tasks: &mut Tasks, client: &Client, args: &Webhooks, namespace: &str) -> Arc<Identity> {

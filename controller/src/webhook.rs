@@ -10,6 +10,7 @@
 //! Every replica answers; none keeps state for it. Owns the form of questions and answers, not the rules. A question
 //! always gets an answer with a message, whatever it contains.
 
+mod farewell;
 mod review;
 
 use hyper::{Method, StatusCode};
@@ -20,6 +21,7 @@ use metallb_api::names::webhook;
 use metallb_core::config::objects::Kind;
 use metallb_runtime::http::{self, Request, Response, Routes};
 
+pub(crate) use farewell::dismissed;
 use review::Reviewer;
 
 /// The paths that the API server calls. `namespace` is where the configuration belongs.

@@ -15,9 +15,18 @@ const LIMITS: Limits = Limits {
     body_bytes: 1024,
 };
 
-/// Whether this process is ready to do its work. Cheap to clone; all clones are the same flag.
-#[derive(Debug, Clone, Default)]
-pub struct Health(Arc<AtomicBool>);
+/// What has to be true besides, and what it is called.
+type Condition = (&'static str, Box<dyn Fn() -> bool + Send + Sync>);
+
+/// Whether this process is ready to do its work. Cheap to clone; all clones are the same.
+#[derive(Clone, Default)]
+pub struct Health(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    knows: AtomicBool,
+    condition: Option<Condition>,
+}
 
 impl Health {
     /// Alive, not yet ready.
@@ -25,14 +34,32 @@ impl Health {
         Self::default()
     }
 
-    /// Everything this process needs to know is known: `/readyz` answers 200 from now on.
-    pub fn set_ready(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// The same, and ready only if `condition` holds as well. `what` is it that is waited for.
+    pub fn if_also(what: &'static str, condition: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(State {
+            knows: AtomicBool::new(false),
+            condition: Some((what, Box::new(condition))),
+        }))
     }
 
-    /// Whether [`Health::set_ready`] was called.
+    /// Everything this process needs to know is known: `/readyz` answers 200 from now on, or as soon as the condition
+    /// holds.
+    pub fn set_ready(&self) {
+        self.0.knows.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is ready.
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.missing().is_none()
+    }
+
+    /// What it waits for.
+    fn missing(&self) -> Option<&'static str> {
+        if !self.0.knows.load(Ordering::Relaxed) {
+            return Some("the first list of every watch");
+        }
+        let (what, holds) = self.0.condition.as_ref()?;
+        (!holds()).then_some(*what)
     }
 
     /// `/healthz` and `/readyz`. Being answered at all is the liveness proof: the runtime has one thread, so an owner
@@ -48,13 +75,12 @@ impl Health {
     }
 
     fn readiness(&self) -> Response {
-        if self.is_ready() {
-            text(StatusCode::OK, "ok\n")
-        } else {
-            text(
+        match self.missing() {
+            None => text(StatusCode::OK, "ok\n"),
+            Some(what) => text(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "not ready: waiting for the first list of every watch\n",
-            )
+                format!("not ready: waiting for {what}\n"),
+            ),
         }
     }
 }
@@ -106,6 +132,19 @@ mod tests {
         health.set_ready();
         assert_eq!(get(&health, "/readyz").await, StatusCode::OK);
         assert_eq!(get(&health, "/secrets").await, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn ready_only_while_its_condition_holds() {
+        let holds = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&holds);
+        let health = Health::if_also("the certificate", move || seen.load(Ordering::Relaxed));
+        assert_eq!(health.missing(), Some("the first list of every watch"));
+        health.set_ready();
+        assert_eq!(health.missing(), Some("the certificate"));
+        assert_eq!(get(&health, "/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+        holds.store(true, Ordering::Relaxed);
+        assert_eq!(get(&health, "/readyz").await, StatusCode::OK);
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! When the webhooks of the controller are asked, and that nobody has to wait for them. Each test leaves MetalLB available.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -127,6 +128,37 @@ async fn a_contradiction_is_refused_while_a_controller_is_there_and_nothing_whil
     create_pool(&cluster, "meanwhile").await?;
     available(&cluster).await?;
     registered(&cluster, "Fail").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_pool_is_refused_while_the_only_controller_is_replaced() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    registered(&cluster, "Fail").await?;
+    let replaced = AtomicBool::new(false);
+    let users = async {
+        let mut written = 0;
+        while !replaced.load(Ordering::Relaxed) {
+            create_pool(&cluster, "meanwhile").await?;
+            written += 1;
+        }
+        Ok::<_, anyhow::Error>(written)
+    };
+    let upgrade = async {
+        for restart in [
+            ["rollout", "restart", "deployment/controller"].as_slice(),
+            &["rollout", "status", "deployment/controller", "--timeout=60s"],
+        ] {
+            let words = ["--namespace", METALLB_NAMESPACE].iter().chain(restart);
+            cluster.kubectl(words).await?;
+        }
+        registered(&cluster, "Fail").await?;
+        replaced.store(true, Ordering::Relaxed);
+        Ok(())
+    };
+    let (written, ()) = tokio::try_join!(users, upgrade)?;
+    ensure!(written > 10, "only {written} pools were written");
     Ok(())
 }
 

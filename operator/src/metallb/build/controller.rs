@@ -13,8 +13,12 @@ use crate::args::Settings;
 use crate::metallb::validate::ValidatedMetalLB;
 
 /// More than zero: with zero the API server forgets the pod before its process is gone, and `Recreate` would start the
-/// next controller beside it. The controller itself ends at once.
+/// next controller beside it. The controller itself ends within three, of which it needs less than one as a rule.
 const GRACE_SECONDS: i64 = 5;
+
+/// How long a pod has to be ready before it counts as available, and the webhooks as answered: kube-proxy, which takes
+/// the API server to it, hears of it as late as a second after us.
+const SETTLED_SECONDS: i32 = 2;
 
 /// The port of the webhooks in the pods, known from the network policies and firewalls of existing installations.
 pub(super) const WEBHOOK_PORT: u16 = 9443;
@@ -35,6 +39,7 @@ pub(super) fn deployment(origin: &Origin<'_>, metallb: &ValidatedMetalLB, settin
         metadata: origin.metadata(names::object::CONTROLLER, names::object::CONTROLLER),
         spec: Some(DeploymentSpec {
             replicas: Some(metallb.replicas),
+            min_ready_seconds: Some(SETTLED_SECONDS),
             revision_history_limit: Some(3),
             strategy: Some(strategy(metallb.replicas)),
             selector: selector(names::object::CONTROLLER),
