@@ -85,8 +85,8 @@ async fn what_contradicts_the_configuration_is_refused_with_the_reason() -> Resu
             ),
             (
                 "IPAddressPool",
-                json!({ "addresses": ["203.0.113.99-203.0.113.90"] }),
-                "start IP \"203.0.113.99\" is after the end IP \"203.0.113.90\"",
+                json!({ "addresses": ["2001:db8::ff-2001:db8::10"] }),
+                "start IP \"2001:db8::ff\" is after the end IP \"2001:db8::10\"",
             ),
             (
                 "Community",
