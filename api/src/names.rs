@@ -142,6 +142,8 @@ pub mod metric {
     /// The version that runs.
     pub const BUILD_INFO: &str = "metallb_build_info";
 
+    /// Requests to the API server, under the name that every Go program has for them.
+    pub const REQUESTS: &str = "rest_client_requests_total";
     /// Objects seen.
     pub const K8S_UPDATES: &str = "metallb_k8s_client_updates_total";
     /// Objects with which something was wrong.

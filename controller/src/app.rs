@@ -37,10 +37,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         namespace,
         "controller starting"
     );
-    let client = client::connect().await?;
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
+    let client = client::connect_counted(&metrics).await?;
 
     let mut tasks = Tasks::new();
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
     let webhooks = (namespace.as_str(), webhook::routes(&client, &namespace));
     let health = serving::start(&mut tasks, &client, &args, &metrics, webhooks)?;
     tasks.spawn(

@@ -1,13 +1,17 @@
 //! The one way to the API server.
 
+mod count;
 mod limit;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tower::layer::layer_fn;
 
+use crate::metrics::Metrics;
+use count::CountRequests;
 use limit::LimitWrites;
 
 /// Gives up on a connection attempt that gets no answer: a dead API server address is then retried by the caller,
@@ -34,11 +38,38 @@ pub enum ClientError {
 /// # Errors
 /// See [`ClientError`]. The API server itself is not asked anything yet.
 pub async fn connect() -> Result<Client, ClientError> {
+    let client = ClientBuilder::try_from(config().await?).map_err(ClientError::Build)?;
+    Ok(client.with_layer(&layer_fn(LimitWrites)).build())
+}
+
+/// The same, and counts its requests in `metrics`.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_counted(metrics: &Metrics) -> Result<Client, ClientError> {
+    let config = config().await?;
+    let url = &config.cluster_url;
+    let port = url.port_u16().unwrap_or(443);
+    let host: Arc<str> = format!("{}:{port}", url.host().unwrap_or_default()).into();
+    let requests = metrics.kubernetes.requests.clone();
+    let counting = layer_fn(move |inner| CountRequests {
+        inner,
+        requests: requests.clone(),
+        host: Arc::clone(&host),
+    });
+    let client = ClientBuilder::try_from(config).map_err(ClientError::Build)?;
+    // Outermost, so that a write that was given up counts as one.
+    Ok(client
+        .with_layer(&layer_fn(LimitWrites))
+        .with_layer(&counting)
+        .build())
+}
+
+async fn config() -> Result<Config, ClientError> {
     let mut config = Config::infer().await.map_err(ClientError::Infer)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
     // Counted from the request, not from when the pooled connection went idle.
     config.reset_reader_on_write = true;
-    let client = ClientBuilder::try_from(config).map_err(ClientError::Build)?;
-    Ok(client.with_layer(&layer_fn(LimitWrites)).build())
+    Ok(config)
 }

@@ -63,6 +63,8 @@ pub struct Kubernetes {
     pub updates: IntCounter,
     /// Those with which something was wrong.
     pub update_errors: IntCounter,
+    /// Requests to the API server.
+    pub(crate) requests: IntCounterVec,
     loaded: IntGauge,
     stale: IntGauge,
 }
@@ -91,6 +93,13 @@ impl Metrics {
                 metric::K8S_UPDATE_ERRORS,
                 "Number of k8s object updates that failed for some reason.",
             )?,
+            requests: IntCounterVec::new(
+                Opts::new(
+                    metric::REQUESTS,
+                    "Number of HTTP requests, partitioned by status code, method, and host.",
+                ),
+                &["code", "host", "method"],
+            )?,
             loaded: IntGauge::new(
                 metric::CONFIG_LOADED,
                 "1 if the MetalLB configuration was successfully loaded at least once.",
@@ -102,6 +111,7 @@ impl Metrics {
         };
         registry.register(Box::new(kubernetes.updates.clone()))?;
         registry.register(Box::new(kubernetes.update_errors.clone()))?;
+        registry.register(Box::new(kubernetes.requests.clone()))?;
         registry.register(Box::new(kubernetes.loaded.clone()))?;
         registry.register(Box::new(kubernetes.stale.clone()))?;
         let build = IntGauge::with_opts(

@@ -54,7 +54,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     let file = Path::new(object::EXCLUDE_L2_DIRECTORY).join(object::EXCLUDE_L2_FILE);
     let exclusions = Exclusions::load(&file).with_context(|| file.display().to_string())?;
-    let client = client::connect().await?;
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
+    let client = client::connect_counted(&metrics).await?;
 
     let mut tasks = Tasks::new();
     let health = Health::new();
@@ -62,7 +63,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn("health", admin::serve(address, health.clone()));
     let recorder = Recorder::new(client.clone(), event::SPEAKER, node.clone(), &mut tasks);
     let layer2 = layer2::spawn(&mut tasks, exclusions)?;
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
     metrics.serve(&mut tasks, &client, &args.serving, &args.serving.tls()?)?;
     let (announced, scrapes) = questions();
     let metrics = SpeakerMetrics::new(&metrics, &node, layer2.counters(), announced)?;

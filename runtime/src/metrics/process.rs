@@ -14,6 +14,9 @@ pub(super) struct Process {
     cpu_seconds: Counter,
     resident_bytes: Gauge,
     virtual_bytes: Gauge,
+    most_virtual_bytes: Gauge,
+    received_bytes: Counter,
+    sent_bytes: Counter,
     open_files: Gauge,
     most_files: Gauge,
     threads: Gauge,
@@ -27,11 +30,11 @@ impl Process {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let cpu_seconds = Counter::new(
-            "process_cpu_seconds_total",
-            "Total user and system CPU time spent in seconds.",
-        )?;
-        registry.register(Box::new(cpu_seconds.clone()))?;
+        let counter = |name: &str, help: &str| {
+            let counter = Counter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
         let start = gauge(
             "process_start_time_seconds",
             "Start time of the process since unix epoch in seconds.",
@@ -44,9 +47,24 @@ impl Process {
                 .as_secs_f64(),
         );
         Ok(Self {
-            cpu_seconds,
+            cpu_seconds: counter(
+                "process_cpu_seconds_total",
+                "Total user and system CPU time spent in seconds.",
+            )?,
             resident_bytes: gauge("process_resident_memory_bytes", "Resident memory size in bytes.")?,
             virtual_bytes: gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.")?,
+            most_virtual_bytes: gauge(
+                "process_virtual_memory_max_bytes",
+                "Maximum amount of virtual memory available in bytes.",
+            )?,
+            received_bytes: counter(
+                "process_network_receive_bytes_total",
+                "Number of bytes received by the process over the network.",
+            )?,
+            sent_bytes: counter(
+                "process_network_transmit_bytes_total",
+                "Number of bytes sent by the process over the network.",
+            )?,
             open_files: gauge("process_open_fds", "Number of open file descriptors.")?,
             most_files: gauge("process_max_fds", "Maximum number of open file descriptors.")?,
             threads: gauge("process_threads", "Number of OS threads in the process.")?,
@@ -61,18 +79,24 @@ impl Process {
         set(&self.resident_bytes, kibibytes("VmRSS:"));
         set(&self.virtual_bytes, kibibytes("VmSize:"));
         set(&self.threads, field(&status, "Threads:"));
-        set(
-            &self.most_files,
-            field(&read("/proc/self/limits"), "Max open files"),
-        );
+        let limits = read("/proc/self/limits");
+        set(&self.most_files, limit(&limits, "Max open files"));
+        set(&self.most_virtual_bytes, limit(&limits, "Max address space"));
+        // Of the network that the process is in, the host's or its pod's: the kernel keeps no others.
+        let network = read("/proc/self/net/netstat");
+        raise(&self.received_bytes, octets(&network, "InOctets"));
+        raise(&self.sent_bytes, octets(&network, "OutOctets"));
         let open = fs::read_dir("/proc/self/fd")
             .ok()
             .and_then(|files| u32::try_from(files.count()).ok());
         set(&self.open_files, open.map(f64::from));
-        if let Some(seconds) = cpu_seconds(&read("/proc/self/stat")) {
-            self.cpu_seconds
-                .inc_by((seconds - self.cpu_seconds.get()).max(0.0));
-        }
+        raise(&self.cpu_seconds, cpu_seconds(&read("/proc/self/stat")));
+    }
+}
+
+fn raise(counter: &Counter, value: Option<f64>) {
+    if let Some(value) = value {
+        counter.inc_by((value - counter.get()).max(0.0));
     }
 }
 
@@ -86,6 +110,23 @@ fn set(gauge: &Gauge, value: Option<f64>) {
 fn field(text: &str, key: &str) -> Option<f64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(key))?;
     rest.split_whitespace().next()?.parse().ok()
+}
+
+/// A limit of the process. One that there is none of reads as the largest number, as elsewhere.
+fn limit(limits: &str, key: &str) -> Option<f64> {
+    let rest = limits.lines().find_map(|line| line.strip_prefix(key))?;
+    match rest.split_whitespace().next()? {
+        "unlimited" => Some(2f64.powi(64)),
+        number => number.parse().ok(),
+    }
+}
+
+/// A figure of the network: a line of names, and below it one of numbers.
+fn octets(netstat: &str, name: &str) -> Option<f64> {
+    let mut lines = netstat.lines().filter_map(|line| line.strip_prefix("IpExt:"));
+    let (names, numbers) = (lines.next()?, lines.next()?);
+    let mut pairs = names.split_whitespace().zip(numbers.split_whitespace());
+    pairs.find(|(found, _)| *found == name)?.1.parse().ok()
 }
 
 /// User and system time: the 12th and 13th field after the program's name, which is in brackets and may hold anything.
@@ -105,12 +146,18 @@ mod tests {
         let status = "Name:\tx VmRSS: 1\nVmSize:\t   20000 kB\nVmRSS:\t    4200 kB\nThreads:\t2\n";
         assert_eq!(field(status, "VmRSS:"), Some(4200.0));
         assert_eq!(field(status, "VmHWM:"), None);
-        let limits = "Max open files            1048576              1048576              files\n";
-        assert_eq!(field(limits, "Max open files"), Some(1_048_576.0));
+        let limits = "Max open files            1048576              1048576              files\n\
+                      Max address space         unlimited            unlimited            bytes\n";
+        assert_eq!(limit(limits, "Max open files"), Some(1_048_576.0));
         assert_eq!(
-            field("Max open files   unlimited   unlimited\n", "Max open files"),
-            None
+            limit(limits, "Max address space"),
+            Some(18_446_744_073_709_551_616.0)
         );
+        assert_eq!(limit(limits, "Max processes"), None);
+        let network = "TcpExt: InOctets\nTcpExt: 1\nIpExt: InNoRoutes InOctets OutOctets\nIpExt: 0 700 400\n";
+        assert_eq!(octets(network, "InOctets"), Some(700.0));
+        assert_eq!(octets(network, "OutOctets"), Some(400.0));
+        assert_eq!(octets("IpExt: InOctets\n", "InOctets"), None);
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 2 0 100 200 300\n";
         assert_eq!(cpu_seconds(stat), Some(2.0));
         assert_eq!(cpu_seconds("7 (a) S 1"), None);

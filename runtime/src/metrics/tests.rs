@@ -52,14 +52,22 @@ fn every_process_tells_what_it_uses() {
     for name in [
         "process_resident_memory_bytes",
         "process_virtual_memory_bytes",
+        "process_virtual_memory_max_bytes",
         "process_open_fds",
+        "process_max_fds",
         "process_threads",
         "process_start_time_seconds",
     ] {
         assert!(figure(name) > 0.0, "{name}");
     }
     assert!(figure("process_resident_memory_bytes") < figure("process_virtual_memory_bytes"));
-    assert!(figure("process_cpu_seconds_total") >= 0.0);
+    for name in [
+        "process_cpu_seconds_total",
+        "process_network_receive_bytes_total",
+        "process_network_transmit_bytes_total",
+    ] {
+        assert!(figure(name) >= 0.0, "{name}");
+    }
 }
 
 #[test]

@@ -199,6 +199,7 @@ async fn metrics_are_for_those_whom_kubernetes_lets() -> Result<()> {
                     "metallb_k8s_client_update_errors_total ",
                     "metallb_build_info{version=",
                     "process_resident_memory_bytes ",
+                    "rest_client_requests_total{code=\"200\",host=",
                 ] {
                     ensure!(
                         text.lines().any(|line| line.starts_with(name)),
