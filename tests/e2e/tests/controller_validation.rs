@@ -291,9 +291,14 @@ async fn a_peer_is_the_same_in_both_versions_whichever_it_was_written_or_is_stor
         let cluster = namespace.cluster();
         converted(cluster).await?;
         // Whoever applies the definition as another MetalLB had it does not end that.
-        let by_nobody = json!({ "spec": { "conversion": { "strategy": "None", "webhook": null } } });
-        patch_definition(cluster, "merge", &by_nobody).await?;
-        converted(cluster).await?;
+        // Nor does whoever forgets whom to trust.
+        for conversion in [
+            json!({ "strategy": "None", "webhook": null }),
+            json!({ "webhook": { "clientConfig": { "caBundle": null } } }),
+        ] {
+            patch_definition(cluster, "merge", &json!({ "spec": { "conversion": conversion } })).await?;
+            converted(cluster).await?;
+        }
 
         let old = manifest("BGPPeer", "old", &old_peer("192.0.2.1")).replace("v1beta2", "v1beta1");
         namespace.kubectl_apply_elsewhere(&old).await?;

@@ -58,7 +58,7 @@ impl Registrar<'_> {
         let failed = |source| Error::Prune { kind: KIND, source };
         let live = self.conversion().await.map_err(failed)?;
         let (_, ours) = build::registration(self.namespace);
-        if !live.is_some_and(|live| leads_to_the_same(&live, &ours)) {
+        if !live.is_some_and(|live| is_same(&live, &ours)) {
             return Ok(());
         }
         let as_stored = json!({ "strategy": "None", "webhook": null });
@@ -108,16 +108,6 @@ fn is_same(live: &CustomResourceConversion, wanted: &CustomResourceConversion) -
     live == *wanted
 }
 
-/// Whether both ask the same Service.
-fn leads_to_the_same(live: &CustomResourceConversion, ours: &CustomResourceConversion) -> bool {
-    let service = |conversion: &CustomResourceConversion| {
-        let client = conversion.webhook.clone()?.client_config?;
-        let service = client.service?;
-        Some((service.namespace, service.name))
-    };
-    service(live).is_some() && service(live) == service(ours)
-}
-
 /// `wanted` and whom to trust; what another conversion says beyond it goes.
 fn told(wanted: &CustomResourceConversion, authority: &ByteString) -> Value {
     let mut told = json!(wanted);
@@ -148,38 +138,29 @@ mod tests {
     }
 
     #[test]
-    fn a_conversion_is_written_once_and_ends_only_if_it_is_ours() {
+    fn a_conversion_is_ours_whoever_is_trusted_and_that_of_another_metallb_is_not() {
         let (_, ours) = build::registration("metallb-system");
         let (trusted, untold) = (json!("Q0E="), Value::Null);
-        for (what, live, same, ends) in [
-            ("none", conversion(json!({ "strategy": "None" })), false, false),
-            (
-                "ours, trusted",
-                by_webhook("metallb-system", &trusted, &["v1"]),
-                true,
-                true,
-            ),
+        for (what, live, same) in [
+            ("none", conversion(json!({ "strategy": "None" })), false),
+            ("ours", by_webhook("metallb-system", &trusted, &["v1"]), true),
             (
                 "ours, while the controller has yet to say whom to trust",
                 by_webhook("metallb-system", &untold, &["v1"]),
-                true,
                 true,
             ),
             (
                 "upstream's, in our namespace",
                 by_webhook("metallb-system", &trusted, &["v1beta1", "v1beta2"]),
                 false,
-                true,
             ),
             (
                 "that of another installation",
                 by_webhook("elsewhere", &trusted, &["v1"]),
                 false,
-                false,
             ),
         ] {
             assert_eq!(is_same(&live, &ours), same, "{what}");
-            assert_eq!(leads_to_the_same(&live, &ours), ends, "{what}");
         }
     }
 
