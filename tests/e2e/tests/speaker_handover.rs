@@ -19,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// long as the next owner takes to learn of the move, tens of milliseconds on a quiet machine, or until a Pod was
 /// replaced. With one it waits for the processor: three nodes, the API server and the client share two here.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Questions that may be without an answer: those that were on their way when the client stopped.
+const UNDER_WAY: usize = 2;
 /// The longest that two nodes may answer.
 const TWO_OWNERS: Duration = Duration::from_secs(1);
 
@@ -106,9 +108,14 @@ async fn nothing_is_lost(
             longest_silence,
             longest_overlap,
             owners,
-            ..
+            questions,
+            answers,
         } = heard;
         ensure!(owners.len() >= 3, "it moved away and back: {owners:?}");
+        ensure!(
+            answers + UNDER_WAY >= questions,
+            "{answers} answers to {questions} questions"
+        );
         ensure!(longest_silence <= PATIENCE, "no answer for {longest_silence:?}");
         ensure!(
             longest_overlap <= TWO_OWNERS,

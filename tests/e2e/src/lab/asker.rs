@@ -32,6 +32,9 @@ pub struct Asker {
 pub struct Heard {
     /// How often it asked.
     pub questions: usize,
+    /// How often it got an answer. Fewer than questions mean that some were in vain; while two owners answer, there are
+    /// more.
+    pub answers: usize,
     /// The longest time from a question to the next answer, be it to this question or to a later one.
     pub longest_silence: Duration,
     /// Who answered, by hardware address, one after the other.
@@ -102,6 +105,7 @@ impl Heard {
                 }
                 Said::Answered(mac) => mac,
             };
+            heard.answers += 1;
             let silence = waits.take().map_or(Duration::ZERO, |asked| since(asked, at));
             heard.longest_silence = heard.longest_silence.max(silence);
             if owner.as_ref() == Some(&mac) {
@@ -134,8 +138,8 @@ fn parse(line: &str, address: Ipv4Addr) -> Option<(Duration, Said)> {
     let (hours, minutes, seconds, micros) = (part()?, part()?, part()?, part()?);
     let at = Duration::from_secs(hours * 3600 + minutes * 60 + seconds) + Duration::from_micros(micros);
     // Others tell everybody what they have without being asked.
-    let question = format!("who-has {address} tell {CLIENT_IPV4},");
-    if rest.contains(&question) {
+    let asks = rest.contains(&format!("who-has {address} ")); // a unicast one names the MAC behind it
+    if asks && rest.contains(&format!("tell {CLIENT_IPV4},")) {
         return Some((at, Said::Asked));
     }
     let (_, answer) = rest.split_once(&format!("Reply {address} is-at "))?;
@@ -184,6 +188,7 @@ mod tests {
         ];
         let expected = Heard {
             questions: 3,
+            answers: 2,
             longest_silence: Duration::from_millis(6),
             owners: vec!["m1".to_owned(), "m2".to_owned()],
             longest_overlap: Duration::ZERO,
