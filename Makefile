@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 NODES      ?= 3
 PROXY_MODE ?= nftables
+FUZZ_SECONDS ?= 600
 VERSION    := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 REGISTRY   ?= quay.io/metallb-rs
 TAG        ?= v$(VERSION)
@@ -27,8 +28,8 @@ BINARIES  := operator controller speaker
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
 	  /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\nVariables: NODES=%s (1-9)  PROXY_MODE=%s (or iptables)  REGISTRY=%s  TAG=%s\n' \
-	  '$(NODES)' '$(PROXY_MODE)' '$(REGISTRY)' '$(TAG)'
+	@printf '\nVariables: NODES=%s (1-9)  PROXY_MODE=%s (or iptables)  REGISTRY=%s  TAG=%s  FUZZ_SECONDS=%s\n' \
+	  '$(NODES)' '$(PROXY_MODE)' '$(REGISTRY)' '$(TAG)' '$(FUZZ_SECONDS)'
 
 .PHONY: deps
 deps: ## Install the system packages (Debian, Ubuntu), or name them elsewhere
@@ -74,6 +75,10 @@ audit: $(DENY) ## Known vulnerabilities of all dependencies (needs the internet)
 .PHONY: unit
 unit: ## Unit and property tests, and the tidiness of the tree
 	cargo test --quiet
+
+.PHONY: fuzz
+fuzz: ## Damaged frames and packets for each decoder, FUZZ_SECONDS long
+	cargo run --quiet --bin fuzz -- $(FUZZ_SECONDS)
 
 .PHONY: manifests
 manifests: ## Generate config/ and what the Helm chart has in common with it from the Rust types
