@@ -182,6 +182,12 @@ pub mod metric {
     pub const LAYER2_CONTESTED: &str = "metallb_layer2_contested_total";
     /// Services that are announced by this node.
     pub const ANNOUNCED: &str = "metallb_speaker_announced";
+    /// Speakers that hear of one another, this one included.
+    pub const MEMBERS: &str = "metallb_speaker_members";
+    /// What was received on the port of the membership protocol and not followed, and what could not be sent.
+    pub const MEMBERSHIP_DROPPED: &str = "metallb_speaker_membership_dropped_total";
+    /// Label: why.
+    pub const REASON: &str = "reason";
     /// Label: the Service, with its namespace.
     pub const SERVICE: &str = "service";
     /// Label: how it is announced, one of [`super::protocol`].
@@ -254,6 +260,16 @@ pub mod object {
     pub const PLAIN_MEMBERLIST_SECRET: &str = "memberlist";
     /// Key inside [`MEMBERLIST_SECRET`], and name of the file it is mounted as.
     pub const MEMBERLIST_SECRET_KEY: &str = "secretkey";
+    /// Name of the port that the speakers hear of one another on, over UDP.
+    pub const MEMBERLIST_UDP_PORT: &str = "memberlist-udp";
+    /// The same over TCP.
+    pub const MEMBERLIST_TCP_PORT: &str = "memberlist-tcp";
+    /// ConfigMap with the numbers of the membership protocol; there need not be one.
+    pub const MEMBERLIST_CONFIG: &str = "metallb-memberlist-config";
+    /// Key inside [`MEMBERLIST_CONFIG`], and name of the file it is mounted as.
+    pub const MEMBERLIST_CONFIG_FILE: &str = "config.json";
+    /// Directory the speaker reads [`MEMBERLIST_CONFIG_FILE`] from.
+    pub const MEMBERLIST_CONFIG_DIRECTORY: &str = "/etc/metallb/memberlist";
     /// ConfigMap with the interfaces that never announce.
     pub const EXCLUDE_L2: &str = "metallb-excludel2";
     /// Key inside [`EXCLUDE_L2`], and name of the file it is mounted as.

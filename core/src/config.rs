@@ -24,6 +24,7 @@ pub use advertisement::{AdvertisementError, PoolChoice};
 pub use bfd_profile::{BfdProfile, BfdProfileError};
 pub use bgp_advertisement::{BgpAdvertisement, NamedCommunity};
 pub use community::{Communities, CommunityError, CommunityValue};
+pub use duration::parse as parse_duration;
 pub use fault::Fault;
 pub use l2_advertisement::L2Advertisement;
 pub use objects::Objects;

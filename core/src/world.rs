@@ -47,9 +47,16 @@ pub enum Input {
     BgpAdvertisement(Change<Result<BgpAdvertisement, String>>),
     /// The interfaces of this node that may be used.
     Interfaces(BTreeSet<String>),
+    /// The nodes whose speakers hear of one another.
+    Members {
+        /// Their names, this node's included.
+        alive: BTreeSet<String>,
+        /// How often the others took this speaker for dead until it objected.
+        declared_dead: u64,
+    },
 }
 
-/// The kinds of input. A speaker acts once it has heard of all of them.
+/// The kinds of input. A speaker acts once it has heard of all but the last: without members, Pods tell who is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is the input of the same name")]
 pub enum Kind {
@@ -61,10 +68,11 @@ pub enum Kind {
     L2Advertisement,
     BgpAdvertisement,
     Interfaces,
+    Members,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const NEEDED: [Self; 8] = [
         Self::Service,
         Self::Endpoints,
         Self::Node,
@@ -102,6 +110,11 @@ pub struct World {
     /// Of the last version of each object that is not in force because of it.
     faults: BTreeSet<Fault>,
     interfaces: BTreeSet<String>,
+    /// The nodes whose speakers hear of one another, once they do.
+    alive: Option<BTreeSet<String>>,
+    declared_dead: u64,
+    /// Where the speakers are, if it was not asked for since it changed.
+    peers: Option<BTreeSet<IpAddr>>,
     /// The Services of each address.
     by_address: BTreeSet<(IpAddr, NamespacedName)>,
     /// The EndpointSlices of each Service; the slice's name is enough, they share the namespace.
@@ -136,6 +149,9 @@ impl World {
             bgp_advertisements: BTreeMap::new(),
             faults: BTreeSet::new(),
             interfaces: BTreeSet::new(),
+            alive: None,
+            declared_dead: 0,
+            peers: None,
             by_address: BTreeSet::new(),
             slices_of: BTreeSet::new(),
             members: BTreeMap::new(),
@@ -165,7 +181,15 @@ impl World {
             }
             Input::Speaker(change) => {
                 self.note_list(Kind::Speaker, &change);
-                self.stale.members |= !merge(&mut self.speakers, change.by_name()).is_empty();
+                if !merge(&mut self.speakers, change.by_name()).is_empty() {
+                    self.stale.members = true;
+                    self.peers = Some(
+                        self.speakers
+                            .values()
+                            .filter_map(|speaker| speaker.address)
+                            .collect(),
+                    );
+                }
             }
             Input::Pool(change) => {
                 self.note_list(Kind::Pool, &change);
@@ -185,6 +209,15 @@ impl World {
                 self.stale.every_plan |= self.interfaces != present;
                 self.interfaces = present;
             }
+            Input::Members { alive, declared_dead } => {
+                self.stale.members |= self.alive.as_ref() != Some(&alive);
+                self.alive = Some(alive);
+                // Another node may have told the neighbours that it has our addresses.
+                if declared_dead > self.declared_dead {
+                    self.recent.note_gap();
+                }
+                self.declared_dead = declared_dead;
+            }
         }
         Vec::new()
     }
@@ -200,9 +233,14 @@ impl World {
         self.recent.take_gap()
     }
 
+    /// Where the speakers are, if that has changed since this was last asked.
+    pub fn take_peers(&mut self) -> Option<BTreeSet<IpAddr>> {
+        self.peers.take()
+    }
+
     /// The kinds that nothing is known about yet. Planning before this is empty would withdraw what others rely on.
     pub fn missing(&self) -> BTreeSet<Kind> {
-        Kind::ALL
+        Kind::NEEDED
             .into_iter()
             .filter(|kind| !self.listed.contains(kind))
             .collect()
@@ -312,7 +350,8 @@ impl World {
         let stale = std::mem::take(&mut self.stale);
         let mut every_plan = stale.every_plan;
         if stale.members {
-            let members = members(&self.nodes, self.speakers.values(), &self.own.node);
+            let speakers = self.speakers.values();
+            let members = members(&self.nodes, speakers, &self.own.node, self.alive.as_ref());
             every_plan |= members != self.members;
             self.members = members;
         }

@@ -1,6 +1,5 @@
 //! The wiring of the process: what feeds the owner task, and what it acts with.
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -23,10 +22,13 @@ use crate::args::Args;
 use crate::farewell;
 use crate::l2_status::Statuses;
 use crate::layer2::{self, Exclusions};
+use crate::membership::{self, View};
 use crate::metrics::{Announced, SpeakerMetrics};
 use crate::owner::Owner;
 use crate::trim::Trim;
 use crate::watch::{self, Sources};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Facts on their way to the owner task. When it is full the watches wait, and with them the API server's connections;
 /// nothing is lost. A fact is a few hundred bytes, so that this is well below a megabyte.
@@ -43,19 +45,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let node = args.node_name()?.to_owned();
     let shutdown = shutdown::signal().context("cannot listen for signals")?;
     let namespace = own_namespace(args.namespace.clone())?;
-    tracing::info!(
-        node,
-        namespace,
-        version = env!("CARGO_PKG_VERSION"),
-        "speaker starts"
-    );
+    tracing::info!(node, namespace, version = VERSION, "speaker starts");
     for flag in args.without_effect() {
         tracing::info!(flag, "accepted, but not in effect in this version");
     }
     let file = Path::new(object::EXCLUDE_L2_DIRECTORY).join(object::EXCLUDE_L2_FILE);
     let exclusions = Exclusions::load(&file).with_context(|| file.display().to_string())?;
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
-    let client = client::connect_counted(&metrics).await?;
+    let config = args.membership(&node)?;
+    let all_metrics = Metrics::new(VERSION)?;
+    let client = client::connect_counted(&all_metrics).await?;
 
     let mut tasks = Tasks::new();
     let health = Health::new();
@@ -63,13 +61,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn("health", admin::serve(address, health.clone()));
     let recorder = Recorder::new(client.clone(), event::SPEAKER, node.clone(), &mut tasks);
     let layer2 = layer2::spawn(&mut tasks, exclusions)?;
-    metrics.serve(&mut tasks, &client, &args.serving, &args.serving.tls()?)?;
+    all_metrics.serve(&mut tasks, &client, &args.serving, &args.serving.tls()?)?;
     let (announced, scrapes) = questions();
-    let metrics = SpeakerMetrics::new(&metrics, &node, layer2.counters(), announced)?;
+    let metrics = SpeakerMetrics::new(&all_metrics, &node, layer2.counters(), announced)?;
 
     let (inputs, queue) = mpsc::channel(INPUTS);
-    tasks.spawn("interfaces", forward(layer2.interfaces(), inputs.clone()));
-    let speaker_labels = args.speaker_labels().to_owned();
+    let interfaces = forward(layer2.interfaces(), Input::Interfaces, inputs.clone());
+    tasks.spawn("interfaces", interfaces);
+    let membership = match config {
+        Some(config) => Some(hear(&mut tasks, config, &all_metrics, &inputs)?),
+        None => None,
+    };
     let statuses = Statuses::spawn(&mut tasks, client.clone(), &namespace, &node);
     let (verdicts, said) = latest::channel(None);
     let author = Author {
@@ -77,21 +79,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         pod: args.pod_name.clone(),
         component: Component::Speaker(node.clone()),
     };
-    tasks.spawn(
-        "configuration state",
-        configuration_state::run(client.clone(), author, said),
-    );
-    watch::spawn_all(
-        &mut tasks,
-        Sources {
-            client,
-            namespace,
-            speaker_labels,
-        },
-        inputs,
-    );
+    let state = configuration_state::run(client.clone(), author, said);
+    tasks.spawn("configuration state", state);
+    let sources = Sources {
+        client,
+        namespace,
+        speaker_labels: args.speaker_labels().to_owned(),
+    };
+    watch::spawn_all(&mut tasks, sources, inputs);
 
-    let farewell = farewell::said(shutdown, layer2.parting());
+    let exit = membership.as_ref().map(membership::Handle::exit);
+    let farewell = farewell::said(shutdown, exit, layer2.parting());
     let owner = Owner::new(Own {
         node,
         class: args.lb_class().map(str::to_owned),
@@ -99,6 +97,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     });
     let hands = Hands {
         layer2,
+        membership,
         recorder,
         statuses,
         verdicts,
@@ -145,6 +144,9 @@ async fn own(
         let actions = owner.decide(start.elapsed());
         if owner.is_acting() {
             hands.statuses.of_pod(owner.pod(&hands.pod));
+            if let Some(membership) = &hands.membership {
+                membership.expect(owner.take_peers());
+            }
         }
         let verdict = owner.verdict();
         hands.metrics.observe_verdict(&verdict);
@@ -166,21 +168,39 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// Tells the owner which interfaces there are.
-async fn forward(
-    mut interfaces: tokio::sync::watch::Receiver<Option<BTreeSet<String>>>,
+/// Starts to hear of the other speakers.
+fn hear(
+    tasks: &mut Tasks,
+    config: membership::Config,
+    metrics: &Metrics,
+    inputs: &Sender<Input>,
+) -> anyhow::Result<membership::Handle> {
+    let membership = membership::spawn(tasks, config)?;
+    SpeakerMetrics::membership(metrics, membership.counted())?;
+    tasks.spawn("members", forward(membership.view(), members, inputs.clone()));
+    Ok(membership)
+}
+
+/// Tells the owner the latest value of what a thread knows, once there is one.
+async fn forward<T: Clone + Send + Sync>(
+    mut values: latest::Receiver<Option<T>>,
+    input: fn(T) -> Input,
     inputs: Sender<Input>,
 ) -> anyhow::Result<()> {
     loop {
-        let present = interfaces.borrow_and_update().clone();
-        if let Some(present) = present {
+        let value = values.borrow_and_update().clone();
+        if let Some(value) = value {
             inputs
-                .send(Input::Interfaces(present))
+                .send(input(value))
                 .await
                 .context("the owner task is gone")?;
         }
-        interfaces.changed().await.context("the layer 2 thread is gone")?;
+        values.changed().await.context("the thread that knows is gone")?;
     }
+}
+
+fn members(View { alive, declared_dead }: View) -> Input {
+    Input::Members { alive, declared_dead }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -9,12 +9,15 @@ use tokio::sync::watch as latest;
 
 use crate::l2_status::Statuses;
 use crate::layer2::{Handle, InterfaceChoice};
+use crate::membership;
 use crate::metrics::SpeakerMetrics;
 use crate::owner::Owner;
 
 /// What the speaker acts with.
 pub(crate) struct Hands {
     pub(crate) layer2: Handle,
+    /// `None` if the speakers do not hear of one another.
+    pub(crate) membership: Option<membership::Handle>,
     pub(crate) recorder: Recorder,
     /// To the ConfigurationState.
     pub(crate) verdicts: latest::Sender<Verdict>,

@@ -6,6 +6,8 @@ use metallb_api::names::env;
 use metallb_runtime::args::Serving;
 use metallb_runtime::log::LogLevel;
 
+use crate::membership;
+
 /// The labels of speaker Pods as the operator and the manifests set them.
 const SPEAKER_LABELS: &str = "app=metallb,component=speaker";
 
@@ -41,6 +43,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) serving: Serving,
     #[command(flatten)]
+    membership: membership::Flags,
+    #[command(flatten)]
     pending: Pending,
 }
 
@@ -53,18 +57,6 @@ struct Pending {
     /// Address of the profiler (no effect)
     #[arg(long)]
     pprof_bind_address: Option<String>,
-    /// Address of the membership protocol (no effect yet)
-    #[arg(long, env = env::ML_BIND_ADDR)]
-    ml_bindaddr: Option<String>,
-    /// Port of the membership protocol (no effect yet)
-    #[arg(long, env = env::ML_BIND_PORT)]
-    ml_bindport: Option<String>,
-    /// Directory with the membership protocol's key (no effect yet)
-    #[arg(long, env = env::ML_SECRET_KEY_PATH)]
-    ml_secret_key_path: Option<String>,
-    /// Timers of the membership protocol for wide area networks (no effect yet)
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    ml_wan_config: Option<bool>,
     /// BGP implementation: native, frr or frr-k8s (no effect yet)
     #[arg(long = "bgp-type", hide = true, env = env::BGP_TYPE, value_parser = bgp_type)]
     bgp_type: Option<String>,
@@ -108,16 +100,24 @@ impl Args {
         }
     }
 
+    /// What it takes to be a member on `node`. `None` unless both the address and the labels of the others are given, as
+    /// upstream has it.
+    pub(crate) fn membership(
+        &self,
+        node: &str,
+    ) -> Result<Option<membership::Config>, membership::ConfigError> {
+        if self.ml_labels.is_empty() {
+            return Ok(None);
+        }
+        self.membership.config(node)
+    }
+
     /// The flags that were given, also by their variables, and that this version does not act upon. `--host` is
     /// not among them: every manifest sets it and nobody expects an effect.
     pub(crate) fn without_effect(&self) -> Vec<&'static str> {
         let Pending {
             host: _,
             pprof_bind_address,
-            ml_bindaddr,
-            ml_bindport,
-            ml_secret_key_path,
-            ml_wan_config,
             bgp_type,
             bgp_debounce_timeout,
             frrk8s_namespace,
@@ -126,10 +126,6 @@ impl Args {
         let given = |value: &Option<String>| value.as_deref().is_some_and(|text| !text.is_empty());
         [
             ("--pprof-bind-address", given(pprof_bind_address)),
-            ("--ml-bindaddr", given(ml_bindaddr)),
-            ("--ml-bindport", given(ml_bindport)),
-            ("--ml-secret-key-path", given(ml_secret_key_path)),
-            ("--ml-wan-config", *ml_wan_config == Some(true)),
             (env::BGP_TYPE, given(bgp_type)),
             ("--bgp-debounce-timeout", given(bgp_debounce_timeout)),
             ("--frrk8s-namespace", given(frrk8s_namespace)),
@@ -179,6 +175,7 @@ mod tests {
             "--lb-class=example.org/lb",
             "--ml-bindaddr=192.0.2.7",
             "--ml-labels=app.kubernetes.io/name=metallb",
+            "--ml-bindport=7946",
             "--ml-secret-key-path=/etc/ml_secret_key",
             "--ignore-exclude-lb",
             "--ml-wan-config=false",
@@ -188,7 +185,7 @@ mod tests {
         assert_eq!(args.lb_class(), Some("example.org/lb"));
         assert_eq!(args.speaker_labels(), "app.kubernetes.io/name=metallb");
         assert!(args.ignore_exclude_lb);
-        assert_eq!(args.without_effect(), ["--ml-bindaddr", "--ml-secret-key-path"]);
+        assert_eq!(args.without_effect(), [""; 0]);
     }
 
     #[test]

@@ -7,12 +7,22 @@ use anyhow::Context;
 use metallb_runtime::shutdown;
 
 use crate::layer2::Parting;
+use crate::membership::Exit;
 
 /// Ends when the process may: `signal` came, and either the addresses are handed over or another signal came.
-pub(crate) async fn said(signal: impl Future<Output = ()>, layer2: Parting) {
+pub(crate) async fn said(signal: impl Future<Output = ()>, membership: Option<Exit>, layer2: Parting) {
     signal.await;
+    let handed_over = async {
+        // The other speakers take over because they are told, and the addresses are served until they have.
+        let told = async {
+            if let Some(membership) = membership {
+                membership.leave().await;
+            }
+        };
+        tokio::join!(told, layer2.part());
+    };
     tokio::select! {
-        () = layer2.part() => {}
+        () = handed_over => {}
         () = again() => tracing::warn!("told twice to end; not waiting for the addresses to be taken over"),
     }
 }

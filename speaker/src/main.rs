@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   watch ──► inputs ──► owner: World ─► plans ─► actions ──► apply ──► layer2 (answers on the wire)
-//!   layer2 ─ interfaces ─┘                                          └─► events
+//!   layer2 ─ interfaces ─┤                                          └─► events
+//!   membership ─ members ┘
 //! ```
 
 mod app;
@@ -11,6 +12,7 @@ mod args;
 mod farewell;
 mod l2_status;
 mod layer2;
+mod membership;
 mod metrics;
 mod owner;
 mod trim;

@@ -10,6 +10,7 @@ use metallb_runtime::configuration_state::Verdict;
 use metallb_runtime::metrics::{Asker, Kubernetes, MetricError, Metrics};
 
 use crate::layer2::Counted;
+use crate::membership;
 
 /// The Services that this node announces, each with its address.
 pub(crate) type Announced = Vec<(NamespacedName, IpAddr)>;
@@ -34,6 +35,38 @@ impl SpeakerMetrics {
         })
     }
 
+    /// Adds those of membership.
+    pub(crate) fn membership(
+        metrics: &Metrics,
+        counted: Asker<membership::Counted>,
+    ) -> Result<(), MetricError> {
+        let members = metrics.gauges(
+            metric::MEMBERS,
+            "Speakers that hear of one another, this one included",
+            &[],
+        )?;
+        let dropped = metrics.counters(
+            metric::MEMBERSHIP_DROPPED,
+            "What was received on the port of the membership protocol and not followed, and what could not be sent",
+            &[metric::REASON],
+        )?;
+        metrics.before_scrape(move || {
+            let (counted, members, dropped) = (counted.clone(), members.clone(), dropped.clone());
+            async move {
+                let Some(counted) = counted.ask().await else {
+                    return;
+                };
+                let count = u32::try_from(counted.members).unwrap_or(u32::MAX);
+                members.with_label_values::<&str>(&[]).set(count.into());
+                dropped.reset();
+                for (reason, times) in counted.dropped {
+                    dropped.with_label_values(&[reason]).inc_by(times);
+                }
+            }
+        });
+        Ok(())
+    }
+
     /// Counts what was seen.
     pub(crate) fn observe(&self, input: &Input) {
         let seen = match input {
@@ -44,7 +77,7 @@ impl SpeakerMetrics {
             Input::Pool(change) => objects(change),
             Input::L2Advertisement(change) => objects(change),
             Input::BgpAdvertisement(change) => objects(change),
-            Input::Interfaces(_) => 0,
+            Input::Interfaces(_) | Input::Members { .. } => 0,
         };
         self.kubernetes.updates.inc_by(seen);
     }

@@ -1,5 +1,7 @@
 //! The decision loop without its clock and its sockets: facts in, actions out. Owns when the speaker may act at all.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -106,6 +108,11 @@ impl Owner {
         announced
             .map(|(address, service)| (service.clone(), address))
             .collect()
+    }
+
+    /// Where the speakers are, if that has changed since this was last asked.
+    pub(crate) fn take_peers(&mut self) -> Option<BTreeSet<IpAddr>> {
+        self.world.take_peers()
     }
 
     /// Whether enough is known to act.

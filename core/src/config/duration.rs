@@ -17,7 +17,7 @@ const UNITS: [(&str, u64); 8] = [
 ];
 
 /// Reads a time that is not negative. `None` if it is none, or too long for Go (292 years).
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     match rest {
         "" => return None,

@@ -1,4 +1,6 @@
-//! What a speaker reads of the speakers' Pods: on which node, and whether it does its work there.
+//! What a speaker reads of the speakers' Pods: on which node, at which address, and whether it does its work there.
+
+use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -9,6 +11,8 @@ pub struct SpeakerFacts {
     pub uid: String,
     /// Where it runs; `None` until it is scheduled.
     pub node: Option<String>,
+    /// Where the other speakers reach it, once it is known.
+    pub address: Option<IpAddr>,
     /// Condition `Ready` is `True` and the Pod is not being deleted.
     pub ready: bool,
 }
@@ -17,16 +21,15 @@ impl From<Pod> for SpeakerFacts {
     fn from(pod: Pod) -> Self {
         let uid = pod.metadata.uid.unwrap_or_default();
         let leaving = pod.metadata.deletion_timestamp.is_some();
-        let conditions = pod
-            .status
-            .and_then(|status| status.conditions)
-            .unwrap_or_default();
+        let status = pod.status.unwrap_or_default();
+        let conditions = status.conditions.unwrap_or_default();
         let ready = conditions
             .iter()
             .any(|c| c.type_ == "Ready" && c.status == "True");
         Self {
             uid,
             node: pod.spec.and_then(|spec| spec.node_name),
+            address: status.pod_ip.and_then(|ip| ip.parse().ok()),
             ready: ready && !leaving,
         }
     }
@@ -53,7 +56,7 @@ mod tests {
             let mut pod = json!({
                 "metadata": { "name": "speaker-x", "uid": "u-1" },
                 "spec": { "containers": [], "nodeName": "node1" },
-                "status": { "conditions": conditions },
+                "status": { "conditions": conditions, "podIP": "192.0.2.7" },
             });
             if deleted {
                 pod["metadata"]["deletionTimestamp"] = json!("2024-05-01T10:00:00Z");
@@ -64,6 +67,7 @@ mod tests {
                 SpeakerFacts {
                     uid: "u-1".into(),
                     node: Some("node1".into()),
+                    address: Some([192, 0, 2, 7].into()),
                     ready
                 },
                 "{status:?} {deleted}"

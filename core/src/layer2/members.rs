@@ -1,19 +1,18 @@
 //! Which nodes run a speaker that can be expected to answer. Owns the rule for it; every speaker computes it from the
 //! same objects and comes to the same result.
 //!
-//! Until speakers hear of one another directly, the API server tells them: a node is *serving* while its speaker Pod
-//! is Ready and the node itself is Ready. Everything else that could still run a speaker is *doubtful*, which is the
-//! last choice and not an exclusion:
-//! - a speaker that was killed makes its Pod unready: the others take over, and it takes back when Ready again. It
-//!   sees its own state through the same API as they do, so that both sides switch at the same time;
+//! A node is *serving* if the speakers that hear of one another directly take its speaker for alive; upstream's
+//! speakers elect among the same nodes. One thing the API server tells sooner: that a speaker process is gone or not yet
+//! at its work, as long as the node itself is Ready, so that it is its kubelet who says so. Where speakers do not hear of one another (no address to bind to, or the first
+//! seconds of this process) the API server tells: a node is serving while its speaker Pod is Ready and the node itself
+//! is Ready. Everything else that could still run a speaker is *doubtful*, which is the last choice and not an exclusion:
+//! - a speaker that was killed is no member, or makes its Pod unready: the others take over, and it takes back when it
+//!   is there again;
 //! - when all speakers restart at once, none is Ready; one doubtful node is elected, as if all were well;
 //! - a cluster of one node whose kubelet is not ready goes on announcing;
 //! - the own node is always at least doubtful: this process runs, whatever the API says.
-//!
-//! The failure detector of the speakers themselves replaces this: it will hand the same map to the election, with
-//! `Serving` for its alive members, within milliseconds of a failure instead of the kubelet's seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{NodeFacts, SpeakerFacts};
 
@@ -29,11 +28,12 @@ pub enum Standing {
 /// The nodes that run a speaker, as `own` sees them.
 ///
 /// If no speaker's Pod is visible (another label selector, no permission to list Pods), every node is taken to run
-/// one, which is what a DaemonSet without node selector does.
+/// one, which is what a DaemonSet without node selector does. `alive` are the nodes whose speakers hear of one another.
 pub fn members<'a>(
     nodes: &BTreeMap<String, NodeFacts>,
     speakers: impl Iterator<Item = &'a SpeakerFacts>,
     own: &str,
+    alive: Option<&BTreeSet<String>>,
 ) -> BTreeMap<String, Standing> {
     let mut pods: BTreeMap<&str, bool> = BTreeMap::new();
     for speaker in speakers {
@@ -47,8 +47,12 @@ pub fn members<'a>(
         .iter()
         .filter_map(|(name, node)| {
             let pod = pods.get(name.as_str());
-            let present = every_node || pod.is_some() || name == own;
-            let at_work = node.ready && pod.copied().unwrap_or(every_node);
+            let heard = alive.is_some_and(|alive| alive.contains(name));
+            let present = every_node || pod.is_some() || name == own || heard;
+            let at_work = match alive {
+                Some(_) => (heard || name == own) && (!node.ready || pod != Some(&false)),
+                None => node.ready && pod.copied().unwrap_or(every_node),
+            };
             present.then(|| {
                 (
                     name.clone(),
@@ -71,6 +75,17 @@ mod tests {
 
     /// Nodes as (name, ready), Pods as (node, ready), and what node `a` makes of them.
     fn check(nodes: &[(&str, bool)], pods: &[(&str, bool)], expected: &[(&str, Standing)]) {
+        check_with(nodes, pods, None, expected);
+    }
+
+    /// The same while these nodes' speakers hear of one another.
+    fn check_with(
+        nodes: &[(&str, bool)],
+        pods: &[(&str, bool)],
+        alive: Option<&[&str]>,
+        expected: &[(&str, Standing)],
+    ) {
+        let alive = alive.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
         let nodes: BTreeMap<_, _> = nodes
             .iter()
             .map(|(name, ready)| {
@@ -86,13 +101,17 @@ mod tests {
         let pods: Vec<_> = pods
             .iter()
             .map(|(node, ready)| SpeakerFacts {
-                uid: String::new(),
                 node: Some((*node).to_owned()),
                 ready: *ready,
+                ..SpeakerFacts::default()
             })
             .collect();
         let expected: BTreeMap<_, _> = expected.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect();
-        assert_eq!(members(&nodes, pods.iter(), "a"), expected, "{nodes:?} {pods:?}");
+        assert_eq!(
+            members(&nodes, pods.iter(), "a", alive.as_ref()),
+            expected,
+            "{nodes:?} {pods:?} {alive:?}"
+        );
     }
 
     #[test]
@@ -123,6 +142,43 @@ mod tests {
     #[test]
     fn one_ready_pod_of_two_is_enough() {
         check(&[("a", true)], &[("a", false), ("a", true)], &[("a", Serving)]);
+    }
+
+    #[test]
+    fn speakers_that_hear_of_one_another_know_better_than_the_api() {
+        let nodes = [("a", false), ("b", false), ("c", true)];
+        let pods = [("a", false), ("b", true), ("c", true)];
+        let alive: &[&str] = &["a", "b", "ghost"];
+        check_with(
+            &nodes,
+            &pods,
+            Some(alive),
+            &[("a", Serving), ("b", Serving), ("c", Doubtful)],
+        );
+        // A member whose Pod is not visible is one all the same, and so is this process.
+        check_with(
+            &nodes,
+            &[("c", true)],
+            Some(&["b"]),
+            &[("a", Serving), ("b", Serving), ("c", Doubtful)],
+        );
+        check_with(
+            &nodes,
+            &pods,
+            Some(&[]),
+            &[("a", Serving), ("b", Doubtful), ("c", Doubtful)],
+        );
+    }
+
+    #[test]
+    fn a_kubelet_knows_first_that_its_speaker_is_gone() {
+        let (nodes, pods) = ([("a", true), ("b", true)], [("a", true), ("b", false)]);
+        check_with(
+            &nodes,
+            &pods,
+            Some(&["a", "b"]),
+            &[("a", Serving), ("b", Doubtful)],
+        );
     }
 
     #[test]

@@ -35,8 +35,9 @@ impl Recent {
             }
             (every, None) => {
                 *every = Objects::Every;
-                // Interfaces are known at all times.
-                self.gap |= kind != Kind::Interfaces && listed.contains(&kind);
+                // Interfaces and members are known at all times.
+                let list = !matches!(kind, Kind::Interfaces | Kind::Members);
+                self.gap |= list && listed.contains(&kind);
             }
         }
     }
@@ -54,6 +55,11 @@ impl Recent {
     /// Plans are made.
     pub(super) fn clear(&mut self) {
         self.changed.clear();
+    }
+
+    /// Others acted without this speaker, which did not see why.
+    pub(super) fn note_gap(&mut self) {
+        self.gap = true;
     }
 
     pub(super) fn take_gap(&mut self) -> bool {
@@ -78,5 +84,6 @@ fn subject(input: &Input) -> (Kind, Option<&NamespacedName>) {
         Input::L2Advertisement(change) => (Kind::L2Advertisement, object(change)),
         Input::BgpAdvertisement(change) => (Kind::BgpAdvertisement, object(change)),
         Input::Interfaces(_) => (Kind::Interfaces, None),
+        Input::Members { .. } => (Kind::Members, None),
     }
 }

@@ -1,9 +1,12 @@
 //! Datagrams: several messages in as few as possible, and back. Owns their envelopes and limits. Never decides which
 //! messages go along.
 
+use std::net::SocketAddr;
+
 use super::compress;
 use super::encoding::{self, kind, read};
 use super::keyring::Nonce;
+use super::machine::Machine;
 use super::message::Message;
 use super::msgpack::{Fault, Reader};
 use super::wire::{Refusal, Wire};
@@ -206,6 +209,14 @@ impl Heard {
     fn skip(&mut self, refusal: Refusal) {
         let (_, times) = self.skipped.get_or_insert((refusal, 0));
         *times += 1;
+    }
+}
+
+impl Machine {
+    /// Whether `to` is a member that understands checksums: those came with version 5 of the protocol.
+    pub fn knows_checksums(&self, to: SocketAddr) -> bool {
+        self.entries()
+            .any(|entry| entry.member.address == to && entry.versions.protocol_max >= 5)
     }
 }
 

@@ -73,9 +73,9 @@ fn scene() -> impl Strategy<Value = Scene> {
                     scene.speakers.insert(
                         name.into(),
                         SpeakerFacts {
-                            uid: String::new(),
                             node: Some(name.into()),
                             ready,
+                            ..SpeakerFacts::default()
                         },
                     );
                 }

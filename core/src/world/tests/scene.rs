@@ -40,9 +40,9 @@ impl Scene {
             scene.speakers.insert(
                 node.into(),
                 SpeakerFacts {
-                    uid: String::new(),
                     node: Some(node.into()),
                     ready: true,
+                    ..SpeakerFacts::default()
                 },
             );
         }

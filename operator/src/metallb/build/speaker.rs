@@ -97,6 +97,16 @@ fn on_the_node(template: &mut PodTemplateSpec) {
             }),
             ..Volume::default()
         },
+        Volume {
+            name: names::object::MEMBERLIST_CONFIG.to_owned(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: names::object::MEMBERLIST_CONFIG.to_owned(),
+                default_mode: Some(OWNER_READS),
+                optional: Some(true),
+                ..ConfigMapVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
     ]);
 }
 
@@ -110,6 +120,14 @@ fn container(metallb: &ValidatedMetalLB, settings: &Settings) -> Container {
         ports: Some(vec![
             on_node(pod::port(pod::HEALTH_PORT, settings.health_port)),
             on_node(pod::port(names::object::METRICS_PORT, settings.metrics_port)),
+            on_node(pod::port(
+                names::object::MEMBERLIST_TCP_PORT,
+                settings.memberlist_port,
+            )),
+            on_node(ContainerPort {
+                protocol: Some("UDP".to_owned()),
+                ..pod::port(names::object::MEMBERLIST_UDP_PORT, settings.memberlist_port)
+            }),
         ]),
         liveness_probe: Some(pod::liveness(Some(LOCALHOST), settings.health_port)),
         readiness_probe: Some(pod::readiness(Some(LOCALHOST), settings.health_port)),
@@ -123,6 +141,11 @@ fn container(metallb: &ValidatedMetalLB, settings: &Settings) -> Container {
         volume_mounts: Some(vec![
             mount("memberlist", KEY_DIRECTORY),
             mount(names::object::EXCLUDE_L2, names::object::EXCLUDE_L2_DIRECTORY),
+            // Inside of the other; the kubelet makes the directory for it.
+            mount(
+                names::object::MEMBERLIST_CONFIG,
+                names::object::MEMBERLIST_CONFIG_DIRECTORY,
+            ),
         ]),
         ..Container::default()
     }

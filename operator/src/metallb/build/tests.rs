@@ -312,7 +312,7 @@ fn only_ports_that_are_served_are_declared_and_probed() {
         let expected: &[i32] = if component == "controller" {
             &[17472, 9120, 9443]
         } else {
-            &[17472, 9120]
+            &[17472, 9120, 7946, 7946]
         };
         assert_eq!(ports, expected);
         for (probe, path) in [
@@ -469,11 +469,12 @@ fn every_mount_has_its_volume_and_every_volume_its_object() {
         .filter_map(|volume| volume.secret.as_ref()?.secret_name.clone())
         .collect();
     assert_eq!(secrets, [resources.memberlist.metadata.name.clone().unwrap()]);
-    let maps: Vec<&str> = volumes
-        .iter()
-        .filter_map(|volume| Some(volume.config_map.as_ref()?.name.as_str()))
-        .collect();
-    assert_eq!(maps, [resources.exclude_l2.metadata.name.clone().unwrap()]);
+    let maps = volumes.iter().filter_map(|volume| volume.config_map.as_ref());
+    let maps: Vec<(&str, Option<bool>)> = maps.map(|map| (map.name.as_str(), map.optional)).collect();
+    let exclude_l2 = resources.exclude_l2.metadata.name.as_deref().unwrap();
+    // The administrator's, if there is one.
+    let numbers = ("metallb-memberlist-config", Some(true));
+    assert_eq!(maps, [(exclude_l2, None), numbers]);
     assert_eq!(pod(&resources, "controller").volumes, None);
 }
 
