@@ -27,6 +27,11 @@ pub mod annotation {
     /// Written by the operator on its pods: uid of the ServiceAccount whose token they were made with.
     pub const SERVICE_ACCOUNT_UID: &str = "metallb.io/service-account-uid";
 
+    /// On the speakers' pods, on OpenShift: the security context constraints they are admitted by.
+    pub const REQUIRED_SCC: &str = "openshift.io/required-scc";
+    /// On the Services of metrics, on OpenShift: the Secret that a certificate is wanted in.
+    pub const SERVING_CERTIFICATE: &str = "service.beta.openshift.io/serving-cert-secret-name";
+
     /// On a BGPPeer that is shown as v1beta1: the fields that version does not have, as JSON.
     pub const BEYOND_V1BETA1: &str = "metallb.io/beyond-v1beta1";
 
@@ -252,7 +257,7 @@ pub mod object {
     pub const OPERATOR: &str = "metallb-operator-controller-manager";
     /// ServiceAccount and Role of the operator.
     pub const OPERATOR_ACCOUNT: &str = "metallb-operator";
-    /// SecurityContextConstraints of the speakers on OpenShift, and the Role that uses them.
+    /// SecurityContextConstraints of the speakers, on OpenShift.
     pub const SPEAKER_SCC: &str = "metallb-speaker";
     /// Secret with the key that the speakers share.
     pub const MEMBERLIST_SECRET: &str = "metallb-memberlist";
@@ -290,6 +295,18 @@ pub mod object {
     pub const CONTROLLER_METRICS: &str = "controller-monitor-service";
     /// Service without an address that lists the metrics endpoints of the speakers.
     pub const SPEAKER_METRICS: &str = "speaker-monitor-service";
+    /// ServiceMonitor of the controller.
+    pub const CONTROLLER_MONITOR: &str = "controller-monitor";
+    /// ServiceMonitor of the speakers.
+    pub const SPEAKER_MONITOR: &str = "speaker-monitor";
+    /// PrometheusRule, and the group of alerts in it.
+    pub const ALERTS: &str = "metallb-alerts";
+    /// Secret with the certificate of the controller's metrics, on OpenShift.
+    pub const CONTROLLER_METRICS_CERTIFICATE: &str = "controller-certs-secret";
+    /// Secret with the certificate of the speakers' metrics, on OpenShift.
+    pub const SPEAKER_METRICS_CERTIFICATE: &str = "speaker-certs-secret";
+    /// Directory the pods read it from.
+    pub const METRICS_CERTIFICATE_DIRECTORY: &str = "/etc/metallb-metrics-cert";
     /// Service of the admission and conversion webhooks.
     pub const WEBHOOK_SERVICE: &str = "metallb-webhook-service";
     /// Secret with the certificate of the webhooks.

@@ -15,6 +15,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use kube::api::DynamicObject;
 use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
@@ -34,6 +35,7 @@ use metallb_runtime::{client, shutdown, watch};
 use crate::args::{Args, Settings};
 use crate::metallb::status::State;
 use crate::metallb::{self, Context, Error, Outcome, Retry, explain};
+use crate::platform::{self, Kind, Kinds};
 
 /// Every change is seen by a watch. This only bounds how long one that was missed all the same goes unrepaired; it
 /// costs a dozen requests that write nothing.
@@ -86,8 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         spoken: AtomicBool::new(false),
     });
     tasks.spawn("ready", ready(client.clone(), settings.namespace.clone(), health));
-    let controller = watches(&client, &settings.namespace);
-    tasks.spawn("reconcile", operator.run(controller));
+    tasks.spawn("reconcile", operator.run(client, settings.namespace));
     tasks.run(shutdown).await
 }
 
@@ -109,9 +110,24 @@ async fn ready(client: Client, namespace: String, health: Health) -> anyhow::Res
     std::future::pending().await
 }
 
+/// The kinds besides those of Kubernetes whose objects are to be watched. One that is installed later is used as well, but
+/// what happens to its objects is seen only when something else happens, or after [`SAFETY_NET`].
+async fn kinds(client: &Client) -> Kinds {
+    let mut backoff = Backoff::default();
+    loop {
+        match Kinds::discover(client).await {
+            Ok(kinds) => return kinds,
+            Err(error) => {
+                tracing::warn!(error = explain(&error), "cannot see yet which APIs there are");
+                tokio::time::sleep(backoff.failed()).await;
+            }
+        }
+    }
+}
+
 /// Watches every MetalLB and everything that is made for the one. Metadata only: a cluster's worth of other people's
 /// objects never enters this process, and neither does the content of ours.
-fn watches(client: &Client, namespace: &str) -> Controller<Trigger> {
+fn watches(client: &Client, namespace: &str, kinds: &Kinds) -> Controller<Trigger> {
     let managed = || watch::config().labels(&metallb::managed());
     // By name, because the operator is allowed to see no others of these kinds.
     let named = |name: &str| watch::config().fields(&format!("metadata.name={name}"));
@@ -142,7 +158,51 @@ fn watches(client: &Client, namespace: &str) -> Controller<Trigger> {
     let api = Api::<PartialObjectMeta<ValidatingWebhookConfiguration>>::all(client.clone());
     let all = watch_for_the_one(all, api, namespace, named(names::object::WEBHOOK_CONFIGURATION));
     let api = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone());
-    watch_for_the_one(all, api, namespace, named(names::object::BGP_PEER_DEFINITION))
+    let all = watch_for_the_one(all, api, namespace, named(names::object::BGP_PEER_DEFINITION));
+    watch_elsewhere(all, client, namespace, kinds)
+}
+
+/// Adds watches of the objects whose kinds are not part of Kubernetes, by name.
+fn watch_elsewhere(
+    all: Controller<Trigger>,
+    client: &Client,
+    namespace: &str,
+    kinds: &Kinds,
+) -> Controller<Trigger> {
+    let metallb = ObjectRef::<Trigger>::new(names::object::METALLB).within(namespace);
+    let watch = |all: Controller<Trigger>, api, kind: Kind, name: &str| {
+        let metallb = metallb.clone();
+        let config = watch::config().fields(&format!("metadata.name={name}"));
+        all.watches_with(
+            api,
+            kind.resource(),
+            config,
+            move |_: PartialObjectMeta<DynamicObject>| [metallb.clone()],
+        )
+    };
+    let everywhere = [
+        (platform::CONSTRAINTS, names::object::SPEAKER_SCC),
+        (platform::API_SERVERS, platform::CONFIG_NAME),
+    ];
+    let all = everywhere
+        .into_iter()
+        .filter(|(kind, _)| kinds.has(*kind))
+        .fold(all, |all, (kind, name)| {
+            let api = Api::all_with(client.clone(), &kind.resource());
+            watch(all, api, kind, name)
+        });
+    let at_home = [
+        (platform::SERVICE_MONITORS, names::object::CONTROLLER_MONITOR),
+        (platform::SERVICE_MONITORS, names::object::SPEAKER_MONITOR),
+        (platform::PROMETHEUS_RULES, names::object::ALERTS),
+    ];
+    at_home
+        .into_iter()
+        .filter(|(kind, _)| kinds.has(*kind))
+        .fold(all, |all, (kind, name)| {
+            let api = Api::namespaced_with(client.clone(), namespace, &kind.resource());
+            watch(all, api, kind, name)
+        })
 }
 
 /// Adds a watch of objects of kind `K`. Whatever happens to one starts a reconciliation of the one MetalLB that is acted
@@ -208,7 +268,8 @@ struct Operator {
 struct Failed(Error);
 
 impl Operator {
-    async fn run(self: Arc<Self>, controller: Controller<Trigger>) -> anyhow::Result<()> {
+    async fn run(self: Arc<Self>, client: Client, namespace: String) -> anyhow::Result<()> {
+        let controller = watches(&client, &namespace, &kinds(&client).await);
         let reconcile = |metallb: Arc<Trigger>, operator: Arc<Self>| async move {
             operator.reconcile(&metallb.name_any()).await
         };

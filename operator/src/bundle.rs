@@ -14,11 +14,12 @@ mod subscription;
 
 use std::collections::BTreeMap;
 
+use kube::ResourceExt;
 use metallb_api::{crd, names};
 use serde_json::Value;
 
-use crate::manifests::Options;
 use crate::manifests::yaml::Documents;
+use crate::manifests::{Options, openshift};
 
 pub use examples::Error as ExampleError;
 
@@ -60,7 +61,20 @@ pub fn files(options: &Options, samples: &[Value]) -> Result<BTreeMap<String, St
     ]
     .into();
     files.extend(definitions());
+    files.extend(monitoring(options));
     Ok(files)
+}
+
+/// What lets the Prometheus of OpenShift find the pods; in whichever namespace that is.
+fn monitoring(options: &Options) -> [(String, String); 2] {
+    let (mut role, mut binding) = openshift::prometheus(options);
+    role.metadata.namespace = None;
+    binding.metadata.namespace = None;
+    let file = |kind: &str| format!("bundle/manifests/{}_{kind}.yaml", role.name_any());
+    [
+        (file("role"), document(&serde_json::json!(role))),
+        (file("rolebinding"), document(&serde_json::json!(binding))),
+    ]
 }
 
 /// The CRDs, each a file of its own as in `config/crd`.

@@ -7,7 +7,8 @@
 //!        a change of any object it made  ◄── watches ─────────┘   starts the same five steps again
 //! ```
 //!
-//! It owns the five steps ([`metallb`]), the wiring of a process around them ([`app`], [`args`]), and the manifests
+//! It owns the five steps ([`metallb`]), the wiring of a process around them ([`app`], [`args`]), what the
+//! cluster has besides Kubernetes ([`platform`]), and the manifests
 //! ([`manifests`]) and the bundle ([`bundle`]) that install the operator itself. It works in its own namespace only, never reads a Service, an
 //! IPAddressPool or any other configuration, and never grants permissions: those of the controller and of the
 //! speaker come with the installation.
@@ -17,3 +18,4 @@ pub mod args;
 pub mod bundle;
 pub mod manifests;
 pub mod metallb;
+pub mod platform;

@@ -7,7 +7,7 @@
 pub mod chart;
 pub(crate) mod manager;
 mod native;
-mod openshift;
+pub(crate) mod openshift;
 pub(crate) mod rbac;
 mod rules;
 pub(crate) mod yaml;
@@ -95,8 +95,8 @@ pub fn files(options: &Options) -> BTreeMap<&'static str, String> {
             ),
         ),
         (
-            "openshift/scc.yaml",
-            format!("{GENERATED}{}", openshift::scc(options)),
+            "openshift/monitoring.yaml",
+            format!("{GENERATED}{}", openshift::monitoring(options)),
         ),
         (
             "openshift/kustomization.yaml",

@@ -125,6 +125,7 @@ pub async fn reconcile(
     let Some(dereferenced) = dereference::dereference(client, &settings.namespace, name).await? else {
         if name == names::object::METALLB {
             registrar.unregister().await?;
+            apply::unconstrain(client).await?;
         }
         return Ok(None);
     };

@@ -273,6 +273,15 @@ quay.io/metallb-rs
   - configurationstates/status
   verbs:
   - patch
+# on OpenShift: is admitted with the network of its node and raw sockets
+- apiGroups:
+  - security.openshift.io
+  resourceNames:
+  - metallb-speaker
+  resources:
+  - securitycontextconstraints
+  verbs:
+  - use
 {{- end -}}
 {{- define "metallb.generated.webhooks" -}}
 - admissionReviewVersions:

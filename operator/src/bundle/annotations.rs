@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{csv, examples, owned, release};
-use crate::manifests::{Options, manager};
+use crate::manifests::{Options, manager, openshift};
 
 /// Which versions may be left out on the way to this one.
 pub(super) const SKIP_RANGE: &str = "olm.skipRange";
@@ -23,7 +23,7 @@ const FEATURES: [(&str, bool); 9] = [
     ("fips-compliant", false),
     // Speaks to the API server only, which is not behind a proxy.
     ("proxy-aware", false),
-    ("tls-profiles", false),
+    ("tls-profiles", true),
     ("token-auth-aws", false),
     ("token-auth-azure", false),
     ("token-auth-gcp", false),
@@ -62,6 +62,8 @@ pub(super) fn of(options: &Options, examples: &[Value]) -> BTreeMap<String, Stri
             "operators.openshift.io/infrastructure-features",
             json!(["disconnected"]).to_string(),
         ),
+        // The console asks whether the namespace gets the label for it.
+        ("operatorframework.io/cluster-monitoring", "true".to_owned()),
         ("support", csv::PROVIDER.to_owned()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
@@ -79,11 +81,12 @@ pub(super) fn of(options: &Options, examples: &[Value]) -> BTreeMap<String, Stri
     annotations
 }
 
-/// The namespace as the console makes it, with the levels of pod security that the speakers need.
+/// The namespace as the console of OpenShift makes it.
 fn namespace(options: &Options) -> String {
     let mut namespace = serde_json::to_value(manager::home(options)).expect("a namespace is JSON");
-    // The levels are ours: OpenShift would compute others from what it knows of the pods.
-    namespace["metadata"]["labels"]["security.openshift.io/scc.podSecurityLabelSync"] = json!("false");
+    for (key, value) in openshift::LABELS {
+        namespace["metadata"]["labels"][key] = json!(value);
+    }
     namespace.to_string()
 }
 

@@ -23,6 +23,7 @@ use crate::args::Settings;
 use crate::metallb::build::{Prepared, Resources, build};
 use crate::metallb::dereference::Dereferenced;
 use crate::metallb::validate::validate;
+use crate::platform::Platform;
 
 /// What the API server does with a resource while nobody answers. Nobody does in the first seconds of an installation,
 /// when its first pool comes; the schemas hold all the time, and a contradiction that slips in is reported on the
@@ -65,6 +66,7 @@ pub(super) fn built(options: &Options) -> Resources<Prepared> {
     let metallb = validate(Dereferenced {
         metallb,
         memberlist_key: None,
+        platform: Platform::default(),
     })
     .expect("a MetalLB that asks for nothing is valid");
     let image = |component| options.image(component);
@@ -169,6 +171,8 @@ fn webhooks(options: &Options) -> String {
         memberlist: _, // the controller makes it: a key that everybody can read is none
         exclude_l2: _,
         disruption_budget: _, // there is one controller
+        constraints: _, // whether there is their kind, and that of what collects metrics, only the operator sees
+        monitoring: _,
         controller: _,
         speaker: _,
         webhook_service,

@@ -1,88 +1,81 @@
-//! What OpenShift wants in addition: security context constraints that admit the speakers. The controller and the
-//! operator run under the ones that every pod gets.
+//! What OpenShift wants in addition: labels of the namespace, and that its Prometheus may find the pods in it. What admits the
+//! speakers is made by the operator.
 
-use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding};
-use metallb_api::names::object::{self, SPEAKER_SCC as SCC};
-use serde_json::{Value, json};
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, Subject};
+use kube::ResourceExt;
 
-use super::rbac::{namespaced, role_ref, subject};
+use super::rbac::{namespaced, role_ref};
 use super::yaml::Documents;
 use super::{GENERATED, Options};
 
-/// The constraints and who may use them.
-pub(super) fn scc(options: &Options) -> String {
+/// The Role and its binding.
+const PROMETHEUS: &str = "metallb-prometheus";
+
+/// The labels of the namespace. The levels of pod security are ours: without the first, OpenShift computes others from what
+/// it knows of the pods. With the second its own Prometheus looks into the namespace.
+pub(crate) const LABELS: [(&str, &str); 2] = [
+    ("security.openshift.io/scc.podSecurityLabelSync", "false"),
+    ("openshift.io/cluster-monitoring", "true"),
+];
+
+/// What lets the Prometheus of OpenShift find the pods. That it may read the metrics is in a ClusterRole of its own.
+pub(crate) fn prometheus(options: &Options) -> (Role, RoleBinding) {
+    let see = |group: &str, resources: &[&str]| PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(resources.iter().map(|&resource| resource.to_owned()).collect()),
+        verbs: ["get", "list", "watch"].map(str::to_owned).into(),
+        ..PolicyRule::default()
+    };
     let role = Role {
-        metadata: namespaced(options, SCC),
-        rules: Some(vec![PolicyRule {
-            api_groups: Some(vec!["security.openshift.io".to_owned()]),
-            resources: Some(vec!["securitycontextconstraints".to_owned()]),
-            resource_names: Some(vec![SCC.to_owned()]),
-            verbs: vec!["use".to_owned()],
-            ..PolicyRule::default()
-        }]),
+        metadata: namespaced(options, PROMETHEUS),
+        rules: Some(vec![
+            see("", &["services", "endpoints", "pods"]),
+            see("discovery.k8s.io", &["endpointslices"]),
+        ]),
     };
     let binding = RoleBinding {
-        metadata: namespaced(options, SCC),
-        role_ref: role_ref("Role", SCC),
-        subjects: Some(vec![subject(options, object::SPEAKER)]),
+        metadata: namespaced(options, PROMETHEUS),
+        role_ref: role_ref("Role", &role.name_any()),
+        subjects: Some(vec![Subject {
+            kind: "ServiceAccount".to_owned(),
+            name: "prometheus-k8s".to_owned(),
+            namespace: Some("openshift-monitoring".to_owned()),
+            api_group: None,
+        }]),
     };
+    (role, binding)
+}
+
+/// The same as a file.
+pub(super) fn monitoring(options: &Options) -> String {
+    let (role, binding) = prometheus(options);
     Documents::default()
-        .add(
-            ["The node's network and raw sockets, and nothing else that a pod does not have anyway."],
-            &constraints(),
-        )
-        .add([], &role)
+        .add(["Lets the Prometheus of OpenShift find the pods."], &role)
         .add([], &binding)
         .finish()
 }
 
-fn constraints() -> Value {
-    let any = json!({ "type": "RunAsAny" });
-    json!({
-        "apiVersion": "security.openshift.io/v1",
-        "kind": "SecurityContextConstraints",
-        "metadata": { "name": SCC },
-        "allowHostDirVolumePlugin": false,
-        "allowHostIPC": false,
-        "allowHostNetwork": true,
-        "allowHostPID": false,
-        "allowHostPorts": true,
-        "allowPrivilegeEscalation": false,
-        "allowPrivilegedContainer": false,
-        "allowedCapabilities": ["NET_RAW"],
-        "defaultAddCapabilities": null,
-        "fsGroup": any,
-        "priority": null,
-        "readOnlyRootFilesystem": true,
-        "requiredDropCapabilities": ["ALL"],
-        "runAsUser": any,
-        "seLinuxContext": any,
-        "seccompProfiles": ["runtime/default"],
-        "supplementalGroups": any,
-        "users": [],
-        "groups": [],
-        "volumes": ["configMap", "downwardAPI", "emptyDir", "projected", "secret"],
-    })
-}
-
-/// Everything of `config/default`, and the constraints.
+/// Everything of `config/default`, in a namespace with the labels.
 pub(super) fn kustomization(options: &Options) -> String {
     let namespace = &options.namespace;
+    let labels = LABELS
+        .map(|(key, value)| format!("        {key}: \"{value}\""))
+        .join("\n");
     format!(
         "{GENERATED}# Everything, on OpenShift: oc apply -k config/openshift\n\
          apiVersion: kustomize.config.k8s.io/v1beta1\n\
          kind: Kustomization\n\
          resources:\n\
          - ../default\n\
-         - scc.yaml\n\
+         - monitoring.yaml\n\
          patches:\n\
-         # The labels of the namespace are ours; without this, OpenShift computes them again.\n\
+         # The levels of pod security are ours, and the metrics are for the Prometheus of the cluster.\n\
          - patch: |-\n\
          \x20   apiVersion: v1\n\
          \x20   kind: Namespace\n\
          \x20   metadata:\n\
          \x20     name: {namespace}\n\
          \x20     labels:\n\
-         \x20       security.openshift.io/scc.podSecurityLabelSync: \"false\"\n"
+         {labels}\n"
     )
 }

@@ -2,6 +2,8 @@
 
 use metallb_api::names::object;
 
+use crate::platform;
+
 /// Permission to do `verbs` with `resources`.
 #[derive(Clone, Copy)]
 pub(super) struct Rule {
@@ -260,6 +262,13 @@ pub(super) const SPEAKER_AT_HOME: &[Rule] = &[
     },
     SAY_VALID,
     SAY_VALID_STATUS,
+    Rule {
+        group: platform::CONSTRAINTS.group,
+        resources: &[platform::CONSTRAINTS.plural],
+        names: &[object::SPEAKER_SCC],
+        verbs: &["use"],
+        reason: "on OpenShift: is admitted with the network of its node and raw sockets",
+    },
 ];
 
 /// The operator, outside its namespace.
@@ -277,6 +286,20 @@ pub(super) const OPERATOR_EVERYWHERE: &[Rule] = &[
         names: &[object::BGP_PEER_DEFINITION],
         verbs: &["get", "list", "patch", "watch"],
         reason: "has BGPPeer converted by the controller, and ends that with the MetalLB",
+    },
+    Rule {
+        group: platform::CONSTRAINTS.group,
+        resources: &[platform::CONSTRAINTS.plural],
+        names: &[object::SPEAKER_SCC],
+        verbs: &["create", "delete", "get", "list", "patch", "watch"],
+        reason: "on OpenShift: makes and heals what admits the speakers, and removes it with the MetalLB",
+    },
+    Rule {
+        group: platform::API_SERVERS.group,
+        resources: &[platform::API_SERVERS.plural],
+        names: &[platform::CONFIG_NAME],
+        verbs: &["get", "list", "watch"],
+        reason: "on OpenShift: which versions of TLS and which suites the servers of the cluster are to offer",
     },
 ];
 
@@ -338,6 +361,20 @@ pub(super) const OPERATOR_AT_HOME: &[Rule] = &[
         names: &[],
         verbs: &["get"],
         reason: "its own one (a Role of a namespace allows no other), with which the registration of the webhooks goes",
+    },
+    Rule {
+        group: platform::SERVICE_MONITORS.group,
+        resources: &[platform::SERVICE_MONITORS.plural],
+        names: &[object::CONTROLLER_MONITOR, object::SPEAKER_MONITOR],
+        verbs: &["create", "list", "patch", "watch"],
+        reason: "has Prometheus collect the metrics, where there is an operator of it; they go with the MetalLB",
+    },
+    Rule {
+        group: platform::PROMETHEUS_RULES.group,
+        resources: &[platform::PROMETHEUS_RULES.plural],
+        names: &[object::ALERTS],
+        verbs: &["create", "list", "patch", "watch"],
+        reason: "has Prometheus warn of faulty configurations and full pools; goes with the MetalLB",
     },
     Rule {
         group: CORE,

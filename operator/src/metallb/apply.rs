@@ -19,10 +19,13 @@ use serde_json::Value;
 
 use super::build::{self, Applied, Prepared, Resources};
 
+mod constraints;
 mod conversion;
+mod others;
 mod webhooks;
 mod workload;
 
+pub use constraints::unconstrain;
 pub(super) use webhooks::ENFORCED as POLICY_ENFORCED;
 pub use webhooks::Registrar;
 use workload::Additions;
@@ -100,6 +103,7 @@ impl Target<'_> {
             memberlist,
             exclude_l2,
             disruption_budget,
+            constraints,
             mut controller,
             mut speaker,
             webhook_service,
@@ -108,6 +112,7 @@ impl Target<'_> {
             conversion,
             controller_metrics,
             speaker_metrics,
+            monitoring,
             state: PhantomData,
         } = prepared;
         // What a pod needs comes before the pod.
@@ -123,6 +128,10 @@ impl Target<'_> {
             Some(budget) => Some(self.apply_one(&budget).await?),
             None => None,
         };
+        let constraints = match constraints {
+            Some(constraints) => Some(self.constrain(constraints).await?),
+            None => None,
+        };
         let memberlist = self.apply_one(&memberlist).await?;
         let exclude_l2 = self.apply_one(&exclude_l2).await?;
         let controller = self.apply_controller(&controller).await?;
@@ -136,12 +145,14 @@ impl Target<'_> {
             }
             None => None,
         };
+        let monitoring = self.apply_others(monitoring).await?;
         let applied = Resources {
             controller_account,
             speaker_account,
             memberlist,
             exclude_l2,
             disruption_budget,
+            constraints,
             controller,
             speaker,
             webhook_service,
@@ -150,6 +161,7 @@ impl Target<'_> {
             conversion,
             controller_metrics,
             speaker_metrics,
+            monitoring,
             state: PhantomData,
         };
         self.prune(&applied).await?;
@@ -234,11 +246,14 @@ impl Target<'_> {
             controller,
             speaker,
             webhook_service,
-            // There is one, under one name.
+            // There is one of each, under one name.
+            constraints: _,
             webhooks: _,
             conversion: _,
             controller_metrics,
             speaker_metrics,
+            // Wanted as long as there are their kinds.
+            monitoring: _,
             state: PhantomData,
         } = applied;
         let budgets: Vec<&PodDisruptionBudget> = disruption_budget.iter().collect();

@@ -2,11 +2,13 @@
 //! One file per thing that is made.
 
 mod account_binding;
+mod constraints;
 mod controller;
 mod disruption_budget;
 mod exclude_l2;
 mod memberlist;
 mod metrics;
+mod monitoring;
 mod object;
 mod pod;
 mod service_account;
@@ -20,6 +22,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
+use kube::api::DynamicObject;
 use metallb_runtime::memberlist_key::FreshKey;
 
 pub(super) use account_binding::bind_to_account;
@@ -27,6 +30,7 @@ pub(super) use memberlist::key_of as memberlist_key;
 
 use crate::args::Settings;
 use crate::metallb::validate::ValidatedMetalLB;
+use crate::platform::Kind;
 use object::Origin;
 
 /// Marks resources that exist in memory only.
@@ -53,6 +57,8 @@ pub struct Resources<State> {
     pub exclude_l2: ConfigMap,
     /// Keeps a drain from taking all controllers at once, if there are several
     pub disruption_budget: Option<PodDisruptionBudget>,
+    /// What admits the speakers where pods need more than a Role, on OpenShift
+    pub constraints: Option<DynamicObject>,
     /// The pods that give addresses to Services and answer the webhooks
     pub controller: Deployment,
     /// The pods, one per node, that announce them
@@ -69,6 +75,8 @@ pub struct Resources<State> {
     pub controller_metrics: Service,
     /// Lists the metrics of the speakers
     pub speaker_metrics: Service,
+    /// Has Prometheus collect them and warn, where there is an operator of it
+    pub monitoring: Vec<(Kind, DynamicObject)>,
     /// Prepared or applied
     pub state: PhantomData<State>,
 }
@@ -85,14 +93,16 @@ pub fn build(metallb: &ValidatedMetalLB, settings: &Settings, fresh_key: &FreshK
         memberlist: memberlist::secret(&origin, metallb.memberlist_key.as_ref(), fresh_key),
         exclude_l2: exclude_l2::config_map(&origin),
         disruption_budget: disruption_budget::of_controller(&origin, metallb.replicas),
+        constraints: metallb.platform.is_openshift().then(constraints::of_speakers),
         controller: controller::deployment(&origin, metallb, settings),
         speaker: speaker::daemon_set(&origin, metallb, settings),
         webhook_service: webhooks::service(&origin),
         webhook_secret: webhooks::secret(&origin),
         webhooks: Some(webhooks::configuration(origin.namespace)),
         conversion: webhooks::conversion(origin.namespace),
-        controller_metrics: metrics::of_controller(&origin, settings.metrics_port),
-        speaker_metrics: metrics::of_speakers(&origin, settings.metrics_port),
+        controller_metrics: metrics::of_controller(&origin, &metallb.platform, settings.metrics_port),
+        speaker_metrics: metrics::of_speakers(&origin, &metallb.platform, settings.metrics_port),
+        monitoring: monitoring::objects(&origin, &metallb.platform),
         state: PhantomData,
     }
 }

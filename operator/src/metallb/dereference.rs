@@ -7,6 +7,7 @@ use metallb_api::names;
 use metallb_api::v1beta1::MetalLB;
 
 use super::build::memberlist_key;
+use crate::platform::Platform;
 
 /// What is there.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Dereferenced {
     pub metallb: MetalLB,
     /// The memberlist key, if there is one already
     pub memberlist_key: Option<ByteString>,
+    /// What the cluster has besides Kubernetes
+    pub platform: Platform,
 }
 
 /// Reading failed. Nothing has changed; it is tried again.
@@ -32,6 +35,9 @@ pub enum Error {
     /// The API server did not answer, or refused.
     #[error("failed to read Secret {}", names::object::MEMBERLIST_SECRET)]
     Memberlist(#[source] kube::Error),
+    /// The API server did not answer, or refused.
+    #[error("failed to find out what the cluster has besides Kubernetes")]
+    Platform(#[source] kube::Error),
 }
 
 /// Reads the MetalLB `name` and what it needs. `None`: it is gone, or on its way out.
@@ -58,8 +64,10 @@ pub async fn dereference(
         .get_opt(names::object::MEMBERLIST_SECRET)
         .await
         .map_err(Error::Memberlist)?;
+    let platform = Platform::discover(client).await.map_err(Error::Platform)?;
     Ok(Some(Dereferenced {
         metallb,
+        platform,
         memberlist_key: secret.and_then(memberlist_key),
     }))
 }

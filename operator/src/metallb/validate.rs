@@ -12,6 +12,7 @@ use metallb_api::names;
 use metallb_api::v1beta1::{ComponentConfig, ControllerConfig, FrrK8sConfig, LogLevel, MetalLBSpec};
 
 use super::dereference::Dereferenced;
+use crate::platform::Platform;
 
 /// A MetalLB that can be built.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub struct ValidatedMetalLB {
     pub speaker: PodSettings,
     /// The memberlist key that is already in use
     pub memberlist_key: Option<ByteString>,
+    /// What the cluster has besides Kubernetes
+    pub platform: Platform,
 }
 
 /// What the resource says about the pods of one component.
@@ -131,6 +134,7 @@ pub fn validate(dereferenced: Dereferenced) -> Result<ValidatedMetalLB, Error> {
     let Dereferenced {
         metallb,
         memberlist_key,
+        platform,
     } = dereferenced;
     if metallb.name_any() != names::object::METALLB {
         return Err(Error::Name(metallb.name_any()));
@@ -180,6 +184,7 @@ pub fn validate(dereferenced: Dereferenced) -> Result<ValidatedMetalLB, Error> {
         }
         .validate()?,
         memberlist_key,
+        platform,
     })
 }
 

@@ -117,7 +117,7 @@ impl Registrar<'_> {
         for webhook in wanted.webhooks.iter_mut().flatten() {
             webhook.failure_policy = Some(unanswered.as_str().to_owned());
         }
-        wanted.metadata.owner_references = Some(vec![self.home().await?]);
+        wanted.metadata.owner_references = Some(vec![self.home().await.map_err(refused)?]);
         let params = PatchParams::apply(field_manager::OPERATOR).force();
         let name = object::WEBHOOK_CONFIGURATION;
         let applied = api
@@ -143,9 +143,9 @@ impl Registrar<'_> {
 
     /// The namespace as an owner: what is in no namespace cannot be owned by the MetalLB, and should at least not outlive
     /// the installation.
-    async fn home(&self) -> Result<OwnerReference, Error> {
+    pub(super) async fn home(&self) -> kube::Result<OwnerReference> {
         let api: Api<Namespace> = Api::all(self.client.clone());
-        let namespace = api.get_metadata(self.namespace).await.map_err(refused)?;
+        let namespace = api.get_metadata(self.namespace).await?;
         Ok(OwnerReference {
             api_version: Namespace::api_version(&()).into_owned(),
             kind: Namespace::kind(&()).into_owned(),

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use metallb_api::names;
 
+use super::metrics;
 use super::object::{Origin, selector};
 use super::pod::{self, Component};
 use crate::args::Settings;
@@ -34,6 +35,9 @@ pub(super) fn deployment(origin: &Origin<'_>, metallb: &ValidatedMetalLB, settin
     let mut template = component.template(container(metallb, settings));
     if metallb.replicas > 1 {
         spread(&mut template);
+    }
+    if metallb.platform.is_openshift() {
+        metrics::certified(names::object::CONTROLLER, &mut template);
     }
     Deployment {
         metadata: origin.metadata(names::object::CONTROLLER, names::object::CONTROLLER),

@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::object::labels;
 use crate::args::Settings;
 use crate::metallb::validate::{PodSettings, ValidatedMetalLB};
+use crate::platform::Profile;
 
 /// Name of the port of the health endpoints.
 pub(super) const HEALTH_PORT: &str = "health";
@@ -96,6 +97,7 @@ pub(super) fn arguments(metallb: &ValidatedMetalLB, settings: &Settings) -> Vec<
             .iter()
             .map(|class| format!("--lb-class={class}")),
     );
+    arguments.extend(metallb.platform.tls.iter().flat_map(Profile::arguments));
     arguments
 }
 

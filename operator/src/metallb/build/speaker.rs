@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use metallb_api::names;
 
+use super::metrics;
 use super::object::{Origin, selector};
 use super::pod::{self, Component};
 use crate::args::Settings;
@@ -33,6 +34,10 @@ pub(super) fn daemon_set(origin: &Origin<'_>, metallb: &ValidatedMetalLB, settin
     };
     let mut template = component.template(container(metallb, settings));
     on_the_node(&mut template);
+    if metallb.platform.is_openshift() {
+        metrics::certified(names::object::SPEAKER, &mut template);
+        admitted(&mut template);
+    }
     DaemonSet {
         metadata: origin.metadata(names::object::SPEAKER, names::object::SPEAKER),
         spec: Some(DaemonSetSpec {
@@ -52,6 +57,15 @@ pub(super) fn daemon_set(origin: &Origin<'_>, metallb: &ValidatedMetalLB, settin
         }),
         ..DaemonSet::default()
     }
+}
+
+/// Names the security context constraints: without that the ones with the highest priority that admit the pod are taken, which
+/// may be somebody else's, and change what the pod is.
+fn admitted(template: &mut PodTemplateSpec) {
+    let metadata = template.metadata.get_or_insert_default();
+    let annotations = metadata.annotations.get_or_insert_default();
+    let constraints = names::object::SPEAKER_SCC.to_owned();
+    annotations.insert(names::annotation::REQUIRED_SCC.to_owned(), constraints);
 }
 
 /// Control-plane nodes announce as well: in small clusters they are the only ones.

@@ -1,3 +1,5 @@
+mod openshift;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::ByteString;
@@ -10,6 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::metallb::dereference::Dereferenced;
 use crate::metallb::validate::validate;
+use crate::platform::Platform;
 
 const KEY: [u8; 16] = [7; 16];
 
@@ -26,6 +29,11 @@ fn settings() -> Settings {
 
 /// What a MetalLB with this `spec` is made of, through the real validation.
 fn built_with(spec: &str, memberlist_key: Option<ByteString>) -> Resources<Prepared> {
+    built_on(&Platform::default(), spec, memberlist_key)
+}
+
+/// The same on another platform.
+fn built_on(platform: &Platform, spec: &str, memberlist_key: Option<ByteString>) -> Resources<Prepared> {
     let yaml = format!(
         "apiVersion: metallb.io/v1beta1\nkind: MetalLB\n\
          metadata: {{name: metallb, namespace: metallb-system, uid: 1-2-3}}\nspec: {spec}\n"
@@ -35,6 +43,7 @@ fn built_with(spec: &str, memberlist_key: Option<ByteString>) -> Resources<Prepa
         &validate(Dereferenced {
             metallb,
             memberlist_key,
+            platform: platform.clone(),
         })
         .unwrap(),
         &settings(),
@@ -82,12 +91,14 @@ fn every_object_is_found_by_its_labels_and_goes_with_its_owner() {
         speaker,
         webhook_service,
         webhook_secret,
-        // In no namespace, so that its MetalLB cannot own it.
+        // In no namespace, so that their MetalLB cannot own them.
+        constraints: _,
         webhooks: _,
         // A part of what is in no namespace.
         conversion: _,
         controller_metrics,
         speaker_metrics,
+        monitoring: _,
         state: PhantomData,
     } = built("{controllerConfig: {replicas: 2}}");
     let rows: [(&ObjectMeta, &str, &str); 11] = [

@@ -14,6 +14,7 @@ fn dereferenced(name: &str, spec: &str) -> Dereferenced {
     Dereferenced {
         metallb,
         memberlist_key: None,
+        platform: Platform::default(),
     }
 }
 
@@ -39,6 +40,7 @@ fn an_empty_resource_gets_every_default() {
         controller: PodSettings::default(),
         speaker: PodSettings::default(),
         memberlist_key: None,
+        platform: Platform::default(),
     };
     assert_eq!(validated("{}"), expected);
     // What templates leave behind when nothing is chosen.

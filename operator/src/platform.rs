@@ -1,0 +1,160 @@
+//! What the cluster has besides Kubernetes itself. Owns finding it out, and the names of those kinds; what follows from it is
+//! decided in [`crate::metallb::build`].
+//!
+//! Asked of the API server each time, and never assumed: a kind that is missing today can be installed tomorrow, and the
+//! other way round.
+
+mod tls;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::core::{GroupVersionKind, TypeMeta};
+use kube::{Client, Error};
+
+pub use tls::Profile;
+
+/// A kind that is not part of Kubernetes, in the version that is used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// Its group
+    pub group: &'static str,
+    /// Its version
+    pub version: &'static str,
+    /// Its name
+    pub name: &'static str,
+    /// Its name in paths and Roles
+    pub plural: &'static str,
+}
+
+/// What admits pods, as OpenShift does it.
+pub const CONSTRAINTS: Kind = Kind {
+    group: "security.openshift.io",
+    version: "v1",
+    name: "SecurityContextConstraints",
+    plural: "securitycontextconstraints",
+};
+/// What the servers of an OpenShift cluster are to speak.
+pub const API_SERVERS: Kind = Kind {
+    group: "config.openshift.io",
+    version: "v1",
+    name: "APIServer",
+    plural: "apiservers",
+};
+/// What the Prometheus operator collects.
+pub const SERVICE_MONITORS: Kind = Kind {
+    group: "monitoring.coreos.com",
+    version: "v1",
+    name: "ServiceMonitor",
+    plural: "servicemonitors",
+};
+/// What the Prometheus operator warns of.
+pub const PROMETHEUS_RULES: Kind = Kind {
+    name: "PrometheusRule",
+    plural: "prometheusrules",
+    ..SERVICE_MONITORS
+};
+/// The one object of each kind in the group of [`API_SERVERS`].
+pub const CONFIG_NAME: &str = "cluster";
+
+impl Kind {
+    /// As the client wants it.
+    pub fn resource(self) -> ApiResource {
+        let Self {
+            group,
+            version,
+            name,
+            plural,
+        } = self;
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, name), plural)
+    }
+
+    /// As an object of it says.
+    pub fn types(self) -> TypeMeta {
+        TypeMeta {
+            api_version: format!("{}/{}", self.group, self.version),
+            kind: self.name.to_owned(),
+        }
+    }
+
+    async fn is_known(self, client: &Client, groups: &[APIGroup]) -> Result<bool, Error> {
+        let version = format!("{}/{}", self.group, self.version);
+        let served = groups
+            .iter()
+            .filter(|group| group.name == self.group)
+            .any(|group| group.versions.iter().any(|one| one.group_version == version));
+        if !served {
+            return Ok(false);
+        }
+        match client.list_api_group_resources(&version).await {
+            Ok(found) => Ok(found.resources.iter().any(|one| one.name == self.plural)),
+            // It went between the two questions.
+            Err(Error::Api(status)) if status.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Which of the kinds there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kinds(Vec<Kind>);
+
+impl Kinds {
+    /// These.
+    pub fn of(kinds: &[Kind]) -> Self {
+        Self(kinds.to_vec())
+    }
+
+    /// Those that the API server knows.
+    ///
+    /// # Errors
+    /// It did not answer.
+    pub async fn discover(client: &Client) -> Result<Self, Error> {
+        let groups = client.list_api_groups().await?.groups;
+        let mut known = Vec::new();
+        for kind in [CONSTRAINTS, API_SERVERS, SERVICE_MONITORS, PROMETHEUS_RULES] {
+            if kind.is_known(client, &groups).await? {
+                known.push(kind);
+            }
+        }
+        Ok(Self(known))
+    }
+
+    /// Whether `kind` is one of them.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.0.contains(&kind)
+    }
+}
+
+/// What there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Platform {
+    /// The kinds. Where there are [`CONSTRAINTS`] it is OpenShift, where Services also get certificates by annotation.
+    pub kinds: Kinds,
+    /// What the cluster's servers are to speak; `None` where nobody says so
+    pub tls: Option<Profile>,
+}
+
+impl Platform {
+    /// Finds it out.
+    ///
+    /// # Errors
+    /// The API server did not answer, or refused.
+    pub async fn discover(client: &Client) -> Result<Self, Error> {
+        let kinds = Kinds::discover(client).await?;
+        let mut tls = None;
+        if kinds.has(API_SERVERS) {
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &API_SERVERS.resource());
+            // The kind without the object is no cluster that anybody configured.
+            tls = api
+                .get_opt(CONFIG_NAME)
+                .await?
+                .map(|object| Profile::of(&object.data));
+        }
+        Ok(Self { kinds, tls })
+    }
+
+    /// Whether it is OpenShift, or something made of its parts.
+    pub fn is_openshift(&self) -> bool {
+        self.kinds.has(CONSTRAINTS)
+    }
+}
