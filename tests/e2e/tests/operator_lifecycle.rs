@@ -310,6 +310,48 @@ async fn what_the_api_server_refuses_is_told_in_its_words_also_at_the_first_inst
     available(&cluster).await
 }
 
+/// An object of each kind that another version of the operator may have made and this one does not.
+fn left_over(owner: &str) -> serde_json::Value {
+    let labels = json!({"app": "left-over"});
+    let template = json!({"metadata": {"labels": labels}, "spec": {
+        "nodeSelector": {"no": "node"}, "containers": [{"name": "a", "image": "example.org/a:1"}],
+    }});
+    let of = |version: &str, kind: &str, rest: serde_json::Value| {
+        let mut object = json!({"apiVersion": version, "kind": kind, "metadata": {
+            "name": "left-over",
+            "namespace": METALLB_NAMESPACE,
+            "labels": {"app.kubernetes.io/managed-by": "metallb-operator"},
+            "ownerReferences": [{
+                "apiVersion": "metallb.io/v1beta1", "kind": "MetalLB", "name": "metallb", "uid": owner,
+            }],
+        }});
+        for (field, value) in rest.as_object().into_iter().flatten() {
+            object[field] = value.clone();
+        }
+        object
+    };
+    let pods = json!({"spec": {"selector": {"matchLabels": labels}, "template": template}});
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        of("apps/v1", "Deployment", pods.clone()),
+        of("apps/v1", "DaemonSet", pods),
+        of("policy/v1", "PodDisruptionBudget", json!({"spec": {"selector": {"matchLabels": labels}}})),
+        of("v1", "Service", json!({"spec": {"clusterIP": "None", "ports": [{"port": 80}]}})),
+        of("v1", "ConfigMap", json!({})),
+        of("v1", "ServiceAccount", json!({})),
+    ]})
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_made_and_nobody_wants_is_removed() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let before = made(&cluster).await?;
+    let owner = api::<MetalLB>(&cluster).get("metallb").await?.metadata.uid;
+    let owner = owner.context("a uid")?;
+    cluster.kubectl_apply(&left_over(&owner).to_string()).await?;
+    everything_is_back(&cluster, &before).await
+}
+
 #[tokio::test]
 async fn deleting_the_resource_removes_everything_the_operator_made() -> Result<()> {
     let cluster = Cluster::connect().await?;

@@ -16,6 +16,21 @@ pub const PORTS: [(&str, u16); 5] = [
     ("kube-scheduler", 10259),
 ];
 
+/// The log of what pods ask of the API server.
+pub(super) const AUDIT_LOG: &str = "audit";
+
+/// What is noted: the requests of pods, but of those that are part of Kubernetes, without what is in them.
+pub(super) const AUDIT_POLICY: &str = r#"apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: None
+  userGroups: ["system:serviceaccounts:kube-system"]
+- level: Metadata
+  userGroups: ["system:serviceaccounts"]
+- level: None
+"#;
+
 /// Their control group.
 pub(super) const CGROUP: &str = "control-plane";
 
@@ -55,7 +70,11 @@ fn api_server(layout: &Layout) -> Vec<String> {
         ("tls-private-key-file", key("kube-apiserver")),
         ("client-ca-file", certificate("ca")),
         ("authorization-mode", "Node,RBAC".to_owned()),
-        ("enable-admission-plugins", "NodeRestriction".to_owned()),
+        // The second as on OpenShift: who makes an object that holds up the deletion of its owner, must be allowed to.
+        (
+            "enable-admission-plugins",
+            "NodeRestriction,OwnerReferencesPermissionEnforcement".to_owned(),
+        ),
         ("allow-privileged", "true".to_owned()),
         ("service-cluster-ip-range", SERVICE_NETWORKS.join(",")),
         (
@@ -75,6 +94,14 @@ fn api_server(layout: &Layout) -> Vec<String> {
         ("requestheader-extra-headers-prefix", "X-Remote-Extra-".to_owned()),
         ("proxy-client-cert-file", certificate("front-proxy")),
         ("proxy-client-key-file", key("front-proxy")),
+        ("audit-policy-file", layout.audit_policy().display().to_string()),
+        ("audit-log-path", layout.log(AUDIT_LOG).display().to_string()),
+        // No request waits for its note to be written. At most a second of notes is lost when the API server is killed.
+        ("audit-log-mode", "batch".to_owned()),
+        ("audit-log-batch-max-wait", "1s".to_owned()),
+        // A full run of all tests makes a tenth of it; a benchmark left running for days must not fill the disk.
+        ("audit-log-maxsize", "200".to_owned()),
+        ("audit-log-maxbackup", "2".to_owned()),
         // No kube-proxy serves the host: aggregated APIs are reached at the pods' addresses.
         ("enable-aggregator-routing", "true".to_owned()),
     ])

@@ -52,6 +52,11 @@ impl Layout {
         self.root().join("pki")
     }
 
+    /// What the API server notes of the requests it gets.
+    pub fn audit_policy(&self) -> PathBuf {
+        self.root().join("audit-policy.yaml")
+    }
+
     /// etcd's data.
     pub fn etcd(&self) -> PathBuf {
         self.root().join("etcd")

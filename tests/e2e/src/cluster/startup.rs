@@ -100,6 +100,7 @@ impl Startup<'_> {
         fs::create_dir_all(layout.logs())
             .with_context(|| format!("cannot create {}", layout.logs().display()))?;
         std::os::unix::fs::symlink(self.components.programs(), layout.programs())?;
+        fs::write(layout.audit_policy(), control_plane::AUDIT_POLICY)?;
         pki::create(layout, nodes)?;
         teardown::make_directories(&self.record.undo)?;
         network::open(&self.record.undo.firewalls).await?;

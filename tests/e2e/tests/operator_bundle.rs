@@ -1,0 +1,239 @@
+//! The bundle for the Operator Lifecycle Manager, which is not there: its kinds are, in their documented shape, and what
+//! it does with a bundle is done here. Leaves the operator installed from `config/`, and MetalLB available.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use kube::api::Api;
+use metallb_api::names::object;
+use metallb_e2e::fixtures::{METALLB_NAMESPACE, load_balancer, pool};
+use metallb_e2e::kubernetes::Cluster;
+use metallb_e2e::metallb::{self, absent, available};
+use metallb_e2e::wait::{self, Look};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_mins(1);
+const OPERATOR: &str = "deployment/metallb-operator-controller-manager";
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> Result<String> {
+    let path = checkout().join(path);
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn cluster_service_version() -> Result<Value> {
+    let text = read("bundle/manifests/metallb-operator.clusterserviceversion.yaml")?;
+    let mut csv: Value = serde_saphyr::from_str(&text)?;
+    csv["metadata"]["namespace"] = json!(METALLB_NAMESPACE);
+    Ok(csv)
+}
+
+/// What the API server says to an object that it is to take, but not to keep. Unknown fields are refused.
+async fn accepted(cluster: &Cluster, object: &str) -> Result<()> {
+    let words = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--dry-run=server",
+        "--validate=strict",
+        "--filename=-",
+    ];
+    cluster.kubectl_with_input(words, object).await.map(drop)
+}
+
+/// Until the webhooks are enforced, everything passes them.
+async fn webhooks_are_enforced(cluster: &Cluster) -> Result<()> {
+    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
+    wait::until("the webhooks to be enforced", LIMIT, async || {
+        let found = registrations.get(object::WEBHOOK_CONFIGURATION).await?;
+        let enforced = found
+            .webhooks
+            .iter()
+            .flatten()
+            .all(|webhook| webhook.failure_policy.as_deref() == Some("Fail"));
+        Ok::<_, kube::Error>(if enforced {
+            Look::Done(())
+        } else {
+            Look::NotYet("not yet".to_owned())
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_object_and_every_example_is_accepted() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    webhooks_are_enforced(&cluster).await?;
+    let definitions = read("tests/e2e/data/olm/definitions.yaml")?;
+    cluster.kubectl_apply(&definitions).await?;
+    let outcome = all_accepted(&cluster).await;
+    let words = ["delete", "--filename=-"];
+    cluster.kubectl_with_input(words, &definitions).await?;
+    outcome
+}
+
+async fn all_accepted(cluster: &Cluster) -> Result<()> {
+    let words = [
+        "wait",
+        "--for=condition=Established",
+        "--timeout=30s",
+        "--filename=-",
+    ];
+    cluster
+        .kubectl_with_input(words, &read("tests/e2e/data/olm/definitions.yaml")?)
+        .await?;
+    let csv = cluster_service_version()?;
+    // All in one go: kubectl needs longer to start than the API server to answer.
+    let mut documents = vec![read("config/olm/install.yaml")?];
+    for entry in fs::read_dir(checkout().join("bundle/manifests"))? {
+        let path = entry?.path();
+        documents.push(if path.ends_with("metallb-operator.clusterserviceversion.yaml") {
+            csv.to_string()
+        } else {
+            fs::read_to_string(&path)?
+        });
+    }
+    ensure!(documents.len() > 11, "{} files", documents.len());
+    accepted(cluster, &documents.join("\n---\n")).await?;
+    let examples = csv["metadata"]["annotations"]["alm-examples"]
+        .as_str()
+        .context("examples")?;
+    let examples: Vec<Value> = serde_json::from_str(examples)?;
+    ensure!(examples.len() > 10, "{} examples", examples.len());
+    accepted(cluster, &manifest(&examples)).await?;
+    // The API server would have said so.
+    let mut misspelt = csv.clone();
+    misspelt["spec"]["displayname"] = json!("x");
+    ensure!(accepted(cluster, &misspelt.to_string()).await.is_err());
+    Ok(())
+}
+
+/// What the Operator Lifecycle Manager makes of a ClusterServiceVersion in its own namespace: accounts, Roles and
+/// ClusterRoles with names of its own choice, and the Deployment.
+fn installed(csv: &Value) -> Result<Vec<Value>> {
+    let strategy = &csv["spec"]["install"]["spec"];
+    let version = csv["metadata"]["name"].as_str().context("a name")?;
+    let list = |value: &Value| value.as_array().cloned().context("a list");
+    let mut objects = Vec::new();
+    let kinds = [
+        ("permissions", "Role", "RoleBinding"),
+        ("clusterPermissions", "ClusterRole", "ClusterRoleBinding"),
+    ];
+    for (field, role, binding) in kinds {
+        for permission in list(&strategy[field])? {
+            let account = &permission["serviceAccountName"];
+            let name = format!("{version}-{}", account.as_str().context("an account")?);
+            let metadata =
+                json!({ "name": name, "namespace": METALLB_NAMESPACE, "labels": { "olm.owner": version } });
+            let group = "rbac.authorization.k8s.io";
+            objects.push(json!({
+                "apiVersion": "v1", "kind": "ServiceAccount",
+                "metadata": { "name": account, "namespace": METALLB_NAMESPACE },
+            }));
+            objects.push(json!({
+                "apiVersion": format!("{group}/v1"), "kind": role, "metadata": metadata, "rules": permission["rules"],
+            }));
+            objects.push(json!({
+                "apiVersion": format!("{group}/v1"), "kind": binding, "metadata": metadata,
+                "roleRef": { "apiGroup": group, "kind": role, "name": name },
+                "subjects": [{ "kind": "ServiceAccount", "name": account, "namespace": METALLB_NAMESPACE }],
+            }));
+        }
+    }
+    for deployment in list(&strategy["deployments"])? {
+        objects.push(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "spec": deployment["spec"],
+            "metadata": { "name": deployment["name"], "namespace": METALLB_NAMESPACE, "labels": deployment["label"] },
+        }));
+    }
+    Ok(objects)
+}
+
+/// The same as a manifest.
+fn manifest(objects: &[Value]) -> String {
+    json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string()
+}
+
+async fn kubectl<const N: usize>(cluster: &Cluster, words: [&str; N]) -> Result<String> {
+    let root = checkout();
+    let words = words.map(|word| word.replace("CHECKOUT", &root.to_string_lossy()));
+    cluster.kubectl(words).await
+}
+
+async fn operator_runs(cluster: &Cluster) -> Result<()> {
+    let wait = [
+        "--namespace",
+        METALLB_NAMESPACE,
+        "rollout",
+        "status",
+        OPERATOR,
+        "--timeout=120s",
+    ];
+    cluster.kubectl(wait).await.map(drop)
+}
+
+/// Ends MetalLB and the operator. A process that goes on without permissions would be refused what it asks for.
+async fn nobody_runs(cluster: &Cluster) -> Result<()> {
+    absent(cluster).await?;
+    let delete = ["--namespace", METALLB_NAMESPACE, "delete", OPERATOR];
+    kubectl(cluster, delete).await?;
+    for labels in ["app=metallb", "control-plane=controller-manager"] {
+        let wait = [
+            "wait",
+            "--for=delete",
+            "pods",
+            "--timeout=60s",
+            "--selector",
+            labels,
+        ];
+        let words = ["--namespace", METALLB_NAMESPACE].into_iter().chain(wait);
+        cluster.kubectl(words).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_installed_from_the_bundle_needs_no_other_permissions() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    nobody_runs(&cluster).await?;
+    // Nothing of config/ is left that could grant anything.
+    kubectl(&cluster, ["delete", "--kustomize", "CHECKOUT/config/rbac"]).await?;
+    let objects = installed(&cluster_service_version()?)?;
+    cluster.kubectl_apply(&manifest(&objects)).await?;
+    let outcome = works(&cluster).await;
+
+    nobody_runs(&cluster).await?;
+    let of_bundle: Vec<Value> = objects
+        .into_iter()
+        .filter(|object| object["kind"] != "Deployment")
+        .collect();
+    cluster
+        .kubectl_with_input(
+            ["delete", "--ignore-not-found", "--filename=-"],
+            &manifest(&of_bundle),
+        )
+        .await?;
+    kubectl(&cluster, ["apply", "--kustomize", "CHECKOUT/config/default"]).await?;
+    operator_runs(&cluster).await?;
+    outcome.and(available(&cluster).await)
+}
+
+async fn works(cluster: &Cluster) -> Result<()> {
+    operator_runs(cluster).await?;
+    available(cluster).await?;
+    webhooks_are_enforced(cluster).await?;
+    cluster
+        .in_namespace("bundle", async |namespace| {
+            namespace.apply(pool("bundle", &["172.30.121.0/24"])).await?;
+            namespace.apply(load_balancer("web")?).await?;
+            metallb::addresses(namespace, "web", 1).await.map(drop)
+        })
+        .await
+}
