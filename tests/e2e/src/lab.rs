@@ -18,11 +18,13 @@ use crate::kubernetes::Cluster;
 mod asker;
 mod cable;
 mod client;
+mod fault_proxy;
 mod visitor;
 
 pub use asker::{Asker, Heard};
 pub use cable::PulledCable;
 pub use client::{Capture, Client};
+pub use fault_proxy::{FaultProxy, Faults};
 pub use visitor::{Connections, Visitor, Visits};
 
 /// Kubernetes' test server for clusters that can pull images.
@@ -114,6 +116,28 @@ impl Lab {
         PulledCable::pull(known.with_context(|| format!("there is no node {node}"))?).await
     }
 
+    /// Puts a proxy that gives errors between a pod and the API server, for connections to come.
+    ///
+    /// # Errors
+    /// If the pod does not run.
+    pub async fn fault_proxy(&self, cluster: &Cluster, namespace: &str, pod: &str) -> Result<FaultProxy> {
+        let found = Api::<Pod>::namespaced(cluster.client(), namespace)
+            .get(pod)
+            .await?;
+        let address = found.status.and_then(|status| status.pod_ip);
+        let node = found.spec.and_then(|spec| spec.node_name);
+        let (Some(address), Some(node)) = (address, node) else {
+            bail!("{namespace}/{pod} does not run")
+        };
+        FaultProxy::between(
+            &self.record.layout(),
+            cluster.client(),
+            self.node(&node)?,
+            &address,
+        )
+        .await
+    }
+
     /// Sends SIGKILL to the process of a container, as the kernel does when memory runs out.
     ///
     /// # Errors
@@ -125,6 +149,21 @@ impl Lab {
         pod: &str,
         container: &str,
     ) -> Result<()> {
+        let found = self.container(cluster, namespace, pod, container).await?;
+        self.kill(&found).await
+    }
+
+    /// Finds a container, for a time when the API server cannot be asked.
+    ///
+    /// # Errors
+    /// If the container does not run.
+    pub async fn container(
+        &self,
+        cluster: &Cluster,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+    ) -> Result<Container> {
         let found = Api::<Pod>::namespaced(cluster.client(), namespace)
             .get(pod)
             .await?;
@@ -138,6 +177,17 @@ impl Lab {
         let (Some(node), Some(id)) = (node, id) else {
             bail!("{namespace}/{pod} has no running container {container}")
         };
+        Ok(Container {
+            node,
+            id: id.to_owned(),
+        })
+    }
+
+    /// Sends SIGKILL to its process.
+    ///
+    /// # Errors
+    /// If it does not run any more.
+    pub async fn kill(&self, container: &Container) -> Result<()> {
         let words = [
             "ctr",
             "--namespace",
@@ -146,10 +196,17 @@ impl Lab {
             "kill",
             "--signal",
             "SIGKILL",
-            id,
+            &container.id,
         ];
-        self.node(&node)?.run(words).await.map(drop)
+        self.node(&container.node)?.run(words).await.map(drop)
     }
+}
+
+/// A running container, as its node knows it.
+#[derive(Clone, Debug)]
+pub struct Container {
+    node: String,
+    id: String,
 }
 
 fn is_ours(cluster: &Cluster) -> bool {

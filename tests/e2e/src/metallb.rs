@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, ListParams};
 use metallb_api::names::object;
-use metallb_api::v1beta1::{LogLevel, MetalLB, MetalLBSpec};
+use metallb_api::v1beta1::{IPAddressPool, LogLevel, MetalLB, MetalLBSpec};
 
 use crate::fixtures::{self, METALLB_NAMESPACE, ingress_addresses};
 use crate::kubernetes::{Cluster, TempNamespace};
@@ -171,6 +171,24 @@ pub async fn addresses(namespace: &TempNamespace, service: &str, count: usize) -
             })
         },
     )
+    .await
+}
+
+/// Waits until this many IPv4 addresses of a pool are in use, as its status tells.
+///
+/// # Errors
+/// If that does not happen in time.
+pub async fn until_in_use(cluster: &Cluster, pool: &str, count: usize, limit: Duration) -> Result<()> {
+    let api: Api<IPAddressPool> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    let wanted = i64::try_from(count)?;
+    wait::until(format!("{count} addresses of {pool} in use"), limit, async || {
+        let found = api.get(pool).await?.status.map(|status| status.assigned_ipv4);
+        Ok::<_, kube::Error>(if found == Some(wanted) {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{found:?}"))
+        })
+    })
     .await
 }
 

@@ -10,12 +10,28 @@ use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::fixtures::ingress_addresses;
 use crate::kubernetes::TempNamespace;
+
+/// The pause after an error: a test that stops the API server wants to see what comes first afterwards.
+struct EverySecond;
+
+impl Iterator for EverySecond {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::from_secs(1))
+    }
+}
+
+impl Backoff for EverySecond {
+    fn reset(&mut self) {}
+}
 
 /// The addresses of each Service in the order of sight, without repetitions in a row.
 pub type Seen = BTreeMap<String, Vec<Vec<String>>>;
@@ -31,7 +47,8 @@ impl Witness {
     /// Starts to watch the Services of a test.
     pub fn of(namespace: &TempNamespace) -> Self {
         let (sender, seen) = watch::channel(Seen::new());
-        let services = watcher(namespace.api::<Service>(), watcher::Config::default()).default_backoff();
+        let services = watcher(namespace.api::<Service>(), watcher::Config::default()).backoff(EverySecond);
+        let mut last_error = String::new();
         let task = tokio::spawn(services.applied_objects().for_each(move |found| {
             match found {
                 Ok(service) => {
@@ -43,7 +60,11 @@ impl Witness {
                         }
                     });
                 }
-                Err(error) => eprintln!("the watch of Services goes on after: {error}"),
+                Err(error) if error.to_string() == last_error => {}
+                Err(error) => {
+                    last_error = error.to_string();
+                    eprintln!("the watch of Services goes on after: {last_error}");
+                }
             }
             std::future::ready(())
         }));
