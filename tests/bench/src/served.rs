@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tokio::sync::oneshot;
+use tokio::try_join;
 
 use crate::crowd::{Crowd, Purpose};
 use crate::figure::Sample;
@@ -30,12 +32,22 @@ impl Served {
     /// # Errors
     /// If a step takes longer than `limit`.
     pub async fn follow(crowd: &mut Crowd, client: Client, number: usize, limit: Duration) -> Result<Self> {
-        let created = crowd.create(number..number + 1, Purpose::Announcement).await?;
-        let created = created.into_values().next().context("it was created")?;
-        let given = crowd.has_address(number, limit).await?;
-        let answered = client
-            .ask(async move |asker| asker.first_answer(given.address, limit).await)
-            .await?;
+        let (ready, is_ready) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
+        // Entering a network namespace and opening a socket take milliseconds: not those of the implementation.
+        let asking = client.ask(async move |asker| {
+            let _ = ready.send(());
+            asker.first_answer(told.await?, limit).await
+        });
+        let following = async {
+            is_ready.await.context("the client cannot ask")?;
+            let created = crowd.create(number..number + 1, Purpose::Announcement).await?;
+            let created = created.into_values().next().context("it was created")?;
+            let given = crowd.has_address(number, limit).await?;
+            let _ = tell.send(given.address);
+            Ok((created, given))
+        };
+        let (answered, (created, given)) = try_join!(asking, following)?;
         Ok(Self {
             create: created.answered - created.asked,
             address: given.at - created.asked,
