@@ -76,13 +76,25 @@ impl Holders {
         found.cloned().context("somebody holds it")
     }
 
-    /// The pod that leads, and how many holders there were until now.
-    async fn leader(&mut self) -> Result<(String, usize)> {
-        let held = |seen: &Vec<(Instant, String)>| seen.last().is_some_and(|(_, holder)| !holder.is_empty());
-        let seen = tokio::time::timeout(LIMIT, self.seen.wait_for(held)).await??;
-        let (_, holder) = seen.last().context("somebody holds it")?;
-        let (pod, _) = holder.rsplit_once('_').context("pod_random")?;
-        Ok((pod.to_owned(), seen.len()))
+    /// The pod that leads, and how many holders there were until now. One that is about to go, or gone, does not count:
+    /// the next holder will be another one.
+    async fn leader(&mut self, cluster: &Cluster) -> Result<(String, usize)> {
+        let api: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+        wait::until("a controller that stays to lead", LIMIT, async || {
+            let (holder, known) = {
+                let seen = self.seen.borrow();
+                let holder = seen.last().map(|(_, holder)| holder.clone()).unwrap_or_default();
+                (holder, seen.len())
+            };
+            let Some((pod, _)) = holder.rsplit_once('_') else {
+                return Ok::<_, kube::Error>(Look::NotYet("nobody leads".to_owned()));
+            };
+            Ok(match api.get_opt(pod).await? {
+                Some(found) if is_ready(&found) => Look::Done((pod.to_owned(), known)),
+                _ => Look::NotYet(format!("{pod} leads, which is not ready")),
+            })
+        })
+        .await
     }
 }
 
@@ -211,7 +223,7 @@ async fn kill_leader(
     holders: &mut Holders,
     round: usize,
 ) -> Result<(Duration, Duration)> {
-    let (pod, known) = holders.leader().await?;
+    let (pod, known) = holders.leader(cluster).await?;
     let kill = async {
         // In the middle of the changes, at another place each time.
         let name = format!("web-{round:02}-{:02}", round % CHANGES);
@@ -312,7 +324,7 @@ async fn a_leader_that_ends_in_peace_hands_over_within_a_second() -> Result<()> 
                 all_ready(&cluster).await?;
                 let mut holders = Holders::of(&cluster);
                 for round in 0..3 {
-                    let (pod, known) = holders.leader().await?;
+                    let (pod, known) = holders.leader(cluster).await?;
                     let asked = Instant::now();
                     let api: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
                     api.delete(&pod, &DeleteParams::default()).await?;
