@@ -35,9 +35,12 @@ impl State {
             findings,
             ..
         } = &self.configuration;
-        let findings = findings.as_ref()?;
-        let faults = faults.iter().chain(findings.iter().map(|finding| &finding.fault));
-        let messages: Vec<&str> = faults.map(|fault| fault.message.as_str()).collect();
+        let findings = findings.as_ref()?.iter();
+        // What is wrong with a pool names it anyway.
+        let pools = faults.iter().map(|fault| fault.message.clone());
+        let messages: Vec<String> = pools
+            .chain(findings.map(|finding| finding.fault.to_string()))
+            .collect();
         let verdict = if messages.is_empty() {
             Ok(())
         } else {

@@ -52,7 +52,13 @@ fn what_is_wrong_beside_the_pools_is_told_once_to_each_object_and_holds_nobody_u
     );
     assert_eq!(
         (state.verdict(), state.is_stale()),
-        (Some(Err("duplicate\nno profile".into())), true)
+        (
+            Some(Err(
+                "L2Advertisement metallb-system/twice: duplicate\nBGPPeer metallb-system/tor: no profile"
+                    .into()
+            )),
+            true
+        )
     );
 
     state.observe_findings(Some(vec![tor]));
