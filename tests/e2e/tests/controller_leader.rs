@@ -324,7 +324,7 @@ async fn a_leader_that_ends_in_peace_hands_over_within_a_second() -> Result<()> 
                 all_ready(&cluster).await?;
                 let mut holders = Holders::of(&cluster);
                 for round in 0..3 {
-                    let (pod, known) = holders.leader(cluster).await?;
+                    let (pod, known) = holders.leader(&cluster).await?;
                     let asked = Instant::now();
                     let api: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
                     api.delete(&pod, &DeleteParams::default()).await?;

@@ -11,9 +11,9 @@ use kube::api::ListParams;
 use metallb_api::names::label;
 use metallb_api::v1beta1::{BGPAdvertisement, BGPAdvertisementSpec, ServiceL2Status};
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, l2_advertisement, pool};
-use metallb_e2e::kubernetes::{Cluster, TempNamespace};
-use metallb_e2e::lab::{Lab, web_image};
-use metallb_e2e::metallb::{addresses, available, event, on_the_wire, serve_web};
+use metallb_e2e::kubernetes::TempNamespace;
+use metallb_e2e::lab::Lab;
+use metallb_e2e::metallb::{addresses, event, on_the_wire, serve_web};
 use metallb_e2e::wait::{self, Look};
 
 const LIMIT: Duration = Duration::from_secs(20);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use metallb_e2e::fixtures::{WEB_PORT, web};
-use metallb_e2e::kubernetes::{Cluster, TempNamespace};
+use metallb_e2e::kubernetes::TempNamespace;
 use metallb_e2e::lab::{Lab, web_image};
-use metallb_e2e::metallb::{addresses, available, event, on_the_wire};
+use metallb_e2e::metallb::{addresses, event, on_the_wire};
 use metallb_e2e::wait::{self, Look};
 
 const LIMIT: Duration = Duration::from_secs(20);
