@@ -31,10 +31,7 @@ async fn announced_by(lab: &Lab, address: &str, node: &str) -> Result<()> {
     .await
 }
 
-#[tokio::test]
-async fn s8_a_dns_server_answers_over_tcp_and_udp_on_one_address() -> Result<()> {
-    on_the_wire("s8", async |namespace, lab| {
-        let pool = r"
+const DNS_POOL: &str = r"
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
 metadata:
@@ -50,18 +47,8 @@ metadata:
   name: doc-example
   namespace: metallb-system
 ";
-        namespace.kubectl_apply_elsewhere(pool).await?;
-        let mut server = web("dns", 1, web_image(namespace.cluster()))?;
-        let pod = server.spec.as_mut().and_then(|spec| spec.template.spec.as_mut());
-        let container = &mut pod.context("a pod template")?.containers[0];
-        container.args = Some(
-            ["netexec", "--http-port=53", "--udp-port=53"]
-                .map(str::to_owned)
-                .into(),
-        );
-        container.readiness_probe = None;
-        namespace.apply(server).await?;
-        let services = r"
+
+const DNS_SERVICES: &str = r"
 apiVersion: v1
 kind: Service
 metadata:
@@ -96,7 +83,22 @@ spec:
   selector:
     app: dns
 ";
-        namespace.kubectl_apply(services).await?;
+
+#[tokio::test]
+async fn s8_a_dns_server_answers_over_tcp_and_udp_on_one_address() -> Result<()> {
+    on_the_wire("s8", async |namespace, lab| {
+        namespace.kubectl_apply_elsewhere(DNS_POOL).await?;
+        let mut server = web("dns", 1, web_image(namespace.cluster()))?;
+        let pod = server.spec.as_mut().and_then(|spec| spec.template.spec.as_mut());
+        let container = &mut pod.context("a pod template")?.containers[0];
+        container.args = Some(
+            ["netexec", "--http-port=53", "--udp-port=53"]
+                .map(str::to_owned)
+                .into(),
+        );
+        container.readiness_probe = None;
+        namespace.apply(server).await?;
+        namespace.kubectl_apply(DNS_SERVICES).await?;
         for service in ["dns-service-tcp", "dns-service-udp"] {
             ensure!(
                 addresses(namespace, service, 1).await? == ["172.30.210.53"],
@@ -142,14 +144,7 @@ spec:
     namespace.kubectl_apply(&manifest).await.map(drop)
 }
 
-#[tokio::test]
-async fn s10_every_field_of_pool_and_advertisement_does_what_its_description_says() -> Result<()> {
-    on_the_wire("s10", async |namespace, lab| {
-        let nodes: Vec<String> = lab.nodes()?.iter().map(|node| node.name()).collect();
-        let [.., other, chosen] = nodes.as_slice() else {
-            return Ok(()); // a choice among one node is none
-        };
-        let pool = r"
+const EVERY_FIELD_OF_A_POOL: &str = r"
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
 metadata:
@@ -164,9 +159,11 @@ spec:
   autoAssign: false
   avoidBuggyIPs: true
 ";
-        let advertisement = |node: &str, interface: &str| {
-            format!(
-                r"
+
+/// Its every field is set.
+fn advertisement(node: &str, interface: &str) -> String {
+    format!(
+        r"
 apiVersion: metallb.io/v1beta1
 kind: L2Advertisement
 metadata:
@@ -184,9 +181,17 @@ spec:
   interfaces:
   - {interface}
 "
-            )
+    )
+}
+
+#[tokio::test]
+async fn s10_every_field_of_pool_and_advertisement_does_what_its_description_says() -> Result<()> {
+    on_the_wire("s10", async |namespace, lab| {
+        let nodes: Vec<String> = lab.nodes()?.iter().map(|node| node.name()).collect();
+        let [.., other, chosen] = nodes.as_slice() else {
+            return Ok(()); // a choice among one node is none
         };
-        namespace.kubectl_apply_elsewhere(pool).await?;
+        namespace.kubectl_apply_elsewhere(EVERY_FIELD_OF_A_POOL).await?;
         namespace
             .kubectl_apply_elsewhere(&advertisement(chosen, "eth0"))
             .await?;

@@ -57,7 +57,7 @@ async fn neither_helm_finds_a_fault_in_the_chart() -> Result<()> {
 /// The plain manifests are generated from what the operator builds, so that this compares the chart with the operator.
 #[tokio::test]
 async fn the_chart_installs_what_the_operator_builds() -> Result<()> {
-    let mut expected = essence(plain()?)?;
+    let mut expected = essence(&plain()?)?;
     // Helm makes the namespace if it is told to, and the Services of the metrics come with the monitors.
     for id in [
         "Namespace/metallb-system",
@@ -67,7 +67,7 @@ async fn the_chart_installs_what_the_operator_builds() -> Result<()> {
         expected.remove(id).context(id)?;
     }
     for helm in Helm::both().await? {
-        let mut found = essence(render(&helm, "{}").await?)?;
+        let mut found = essence(&render(&helm, "{}").await?)?;
         // The controller makes it elsewhere; here it goes with the release.
         let lease = format!("Lease/{}", object::CONTROLLER_LEASE);
         found.remove(&lease).context(lease)?;
@@ -81,14 +81,14 @@ async fn the_chart_installs_what_the_operator_builds() -> Result<()> {
             ensure!(
                 found[id] == *expected,
                 "charts/metallb/templates is behind operator/src/metallb/build: {id} differs at\n{}",
-                differences(expected, &found[id], String::new()).join("\n")
+                differences(expected, &found[id], "").join("\n")
             );
         }
     }
     Ok(())
 }
 
-fn differences(operator: &Value, chart: &Value, at: String) -> Vec<String> {
+fn differences(operator: &Value, chart: &Value, at: &str) -> Vec<String> {
     match (operator, chart) {
         (left, right) if left == right => Vec::new(),
         (Value::Object(left), Value::Object(right)) => {
@@ -97,14 +97,14 @@ fn differences(operator: &Value, chart: &Value, at: String) -> Vec<String> {
                 fields.get(key).cloned().unwrap_or_default()
             };
             keys.into_iter()
-                .flat_map(|key| differences(&of(left, key), &of(right, key), format!("{at}.{key}")))
+                .flat_map(|key| differences(&of(left, key), &of(right, key), &format!("{at}.{key}")))
                 .collect()
         }
         (Value::Array(left), Value::Array(right)) if left.len() == right.len() => left
             .iter()
             .zip(right)
             .enumerate()
-            .flat_map(|(index, (left, right))| differences(left, right, format!("{at}[{index}]")))
+            .flat_map(|(index, (left, right))| differences(left, right, &format!("{at}[{index}]")))
             .collect(),
         _ => vec![format!("{at}: operator {operator}, chart {chart}")],
     }
@@ -126,7 +126,7 @@ async fn the_single_manifest_is_what_kustomize_makes() -> Result<()> {
         ensure!(
             found == object,
             "{id}: {}",
-            differences(object, found, String::new()).join("\n")
+            differences(object, found, "").join("\n")
         );
     }
     Ok(())
@@ -136,7 +136,7 @@ async fn the_single_manifest_is_what_kustomize_makes() -> Result<()> {
 fn is_a<K: DeserializeOwned + Serialize>(object: &Value) -> Result<()> {
     let typed: K = serde_json::from_value(object.clone()).with_context(|| object.to_string())?;
     let back = serde_json::to_value(typed)?;
-    let lost = differences(&back, object, String::new());
+    let lost = differences(&back, object, "");
     ensure!(lost.is_empty(), "{}\n{object}", lost.join("\n"));
     Ok(())
 }
@@ -266,20 +266,20 @@ async fn the_schema_knows_every_value_of_both_charts() -> Result<()> {
     for file in [chart().join("values.yaml"), upstreams] {
         let values: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file)?)?;
         let mut unknown = Vec::new();
-        find_unknown(&schema, &schema, &values, String::new(), &mut unknown);
+        find_unknown(&schema, &schema, &values, "", &mut unknown);
         ensure!(unknown.is_empty(), "{}: {unknown:?}", file.display());
     }
     Ok(())
 }
 
-fn find_unknown(root: &Value, schema: &Value, values: &Value, at: String, unknown: &mut Vec<String>) {
+fn find_unknown(root: &Value, schema: &Value, values: &Value, at: &str, unknown: &mut Vec<String>) {
     let Some(values) = values.as_object() else {
         return;
     };
     for (key, value) in values {
         let at = format!("{at}.{key}");
         match property(root, schema, key) {
-            Property::Typed(schema) => find_unknown(root, schema, value, at, unknown),
+            Property::Typed(schema) => find_unknown(root, schema, value, &at, unknown),
             Property::Anything => {}
             Property::Unknown => unknown.push(at),
         }

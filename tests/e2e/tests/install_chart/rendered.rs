@@ -52,8 +52,8 @@ pub(crate) fn objects(text: &str) -> Result<Objects> {
 }
 
 /// What remains of objects when names and labels are put aside: those of the chart carry the name of the release.
-pub(crate) fn essence(objects: Objects) -> Result<Objects> {
-    let mut text = serde_json::to_string(&objects)?;
+pub(crate) fn essence(objects: &Objects) -> Result<Objects> {
+    let mut text = serde_json::to_string(objects)?;
     for (of_the_chart, plain) in [
         (format!("{PREFIX}:"), format!("{NAMESPACE}:")),
         (format!("{PREFIX}-"), String::new()),
