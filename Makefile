@@ -144,6 +144,10 @@ undeploy: ## Remove the MetalLB resource, the operator and the CRDs from the clu
 bench: deps images ## Ours and upstream side by side, into docs/benchmarks.md; ONLY=row,row prints some; replaces a cluster that runs
 	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) ONLY='$(ONLY)' scripts/bench
 
+.PHONY: failover-table
+failover-table: ## Simulate failover among up to 2,000 speakers, into docs/failover.md; takes some minutes
+	cargo run --quiet --profile bench --bin failover-table -- docs/failover.md
+
 ##@ End-to-end tests
 
 .PHONY: e2e

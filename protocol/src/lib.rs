@@ -16,6 +16,7 @@
 
 pub mod arp;
 pub mod ethernet;
+pub mod failover;
 pub mod layer2;
 pub mod memberlist;
 pub mod ndp;

@@ -18,10 +18,10 @@ pub mod message;
 mod msgpack;
 mod news;
 mod probe;
-mod random;
+pub(crate) mod random;
 mod settings;
 mod size;
-mod steady;
+pub(crate) mod steady;
 pub mod stream;
 mod suspicion;
 #[cfg(test)]

@@ -47,9 +47,14 @@ impl Machine {
             self.joining.peers.pop_last();
         }
         if self.joining.peers.iter().any(|peer| !before.contains(peer)) {
-            self.joining.next = Some(self.now);
-            self.joining.wait = JOIN_SOON;
+            self.join_soon();
         }
+    }
+
+    /// Asks the missing ones now, and soon again.
+    pub(super) fn join_soon(&mut self) {
+        self.joining.next = Some(self.now);
+        self.joining.wait = JOIN_SOON;
     }
 
     /// A member went; if it is a peer, it is asked whether it is back.

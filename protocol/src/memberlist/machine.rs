@@ -197,6 +197,41 @@ impl Machine {
         }
     }
 
+    /// What is known of one member.
+    pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
+        self.members.get(name)
+    }
+
+    /// What is to be told of a member that is there.
+    pub(crate) fn alive_of(&self, name: &str) -> Option<Alive> {
+        let entry = self.entry(name).filter(|entry| entry.is_there())?;
+        Some(Alive {
+            incarnation: entry.incarnation,
+            node: entry.member.name.clone(),
+            address: entry.member.address,
+            meta: entry.member.meta.clone(),
+            versions: entry.versions,
+        })
+    }
+
+    /// Where up to `count` others are, by chance.
+    pub(crate) fn some_others(&self, count: usize, random: &mut Random) -> Vec<SocketAddr> {
+        let own = &self.own.name;
+        let suitable = |entry: &Entry| entry.member.name != *own && entry.is_there();
+        let chosen = self.members.random(count, random, suitable);
+        chosen.iter().map(|entry| entry.member.address).collect()
+    }
+
+    /// Our own, which others must have to know us as we are.
+    pub(crate) fn own_incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Whether we have told the others that we go.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
     /// A moment of this machine as its caller knows it.
     pub(super) fn outside(&self, moment: Time) -> Time {
         self.clock.outside(moment)
@@ -325,6 +360,7 @@ impl Machine {
         if dead {
             // They no longer exchange anything with us, so that news by chance would not reach them.
             self.tell_directly(&alive, |entry| entry.status != Status::Left);
+            self.join_soon();
         }
         self.broadcasts.put(&name, alive);
         self.events.push_back(Event::Refuted { dead });

@@ -5,13 +5,17 @@
 //! once is found again.
 
 pub mod address;
+pub mod cluster;
 pub mod conditions;
 pub mod network;
+pub mod owners;
 pub mod party;
 #[cfg(test)]
 mod tests;
 
 pub use address::Place;
+pub use cluster::Cluster;
 pub use conditions::Conditions;
 pub use network::Network;
-pub use party::Party;
+pub use owners::Owners;
+pub use party::{Party, Speaker};

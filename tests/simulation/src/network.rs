@@ -149,6 +149,16 @@ impl<P: Party> Network<P> {
         &self.nodes[place].machine
     }
 
+    /// Whether the process at `place` runs now.
+    pub fn is_running(&self, place: Place) -> bool {
+        matches!(self.nodes[place].process, Process::Running)
+    }
+
+    /// Whether those two can hear each other.
+    pub fn is_connected(&self, one: Place, other: Place) -> bool {
+        !self.cut.contains(&(one, other)) && !self.cut.contains(&(other, one))
+    }
+
     /// How many datagrams the member at `place` has sent.
     pub fn datagrams(&self, place: Place) -> u64 {
         self.nodes[place].datagrams

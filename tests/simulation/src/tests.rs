@@ -1,3 +1,5 @@
 //! What members are to each other, whatever the network does.
 
+mod failover;
+mod faults;
 mod membership;

@@ -258,7 +258,7 @@ fn faults(size: usize) -> impl Strategy<Value = Vec<(Fault, u64)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happened_they_agree_soon_after_it_is_over(faults in faults(5), seed in 0..1_000_u64) {
