@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use nix::sched::{CloneFlags, setns};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr};
+use tokio::task::JoinHandle;
 
 use crate::cluster::address::{CLIENT, INTERFACE};
 use crate::cluster::node::Entry;
@@ -163,9 +164,18 @@ impl Client {
             .stderr
             .take()
             .ok_or_else(|| anyhow!("tcpdump without standard error"))?;
+        let mut stdout = child
+            .stdout
+            .take()
+            .ok_or_else(|| anyhow!("tcpdump without standard output"))?;
         let stderr = tokio::time::timeout(CAPTURE_START_LIMIT, listening(stderr)).await??;
+        let text = tokio::spawn(async move {
+            let mut text = String::new();
+            stdout.read_to_string(&mut text).await.map(|_| text)
+        });
         Ok(Capture {
             child,
+            text,
             _stderr: stderr,
         })
     }
@@ -212,6 +222,8 @@ fn heard(output: &Output, silence: i32) -> Option<BTreeSet<String>> {
 #[derive(Debug)]
 pub struct Capture {
     child: Child,
+    /// Read all the time: a full pipe, of 443 packets, would be the end of the recording
+    text: JoinHandle<std::io::Result<String>>,
     /// Kept open: tcpdump would end at its first message otherwise
     _stderr: BufReader<ChildStderr>,
 }
@@ -228,10 +240,10 @@ impl Capture {
             .and_then(|pid| i32::try_from(pid).ok())
             .ok_or_else(|| anyhow!("tcpdump ended early"))?;
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGINT)?;
-        let mut text = String::new();
-        if let Some(mut stdout) = self.child.stdout.take() {
-            stdout.read_to_string(&mut text).await?;
-        }
+        let text = self
+            .text
+            .await
+            .context("the reader of tcpdump's output panicked")??;
         self.child.wait().await?;
         Ok(text.lines().map(str::to_owned).collect())
     }
