@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::{NamespaceResourceScope, Resource as Kind};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
 use metallb_api::names;
 use serde::Serialize;
@@ -22,6 +22,7 @@ use super::build::{self, Applied, Prepared, Resources};
 mod constraints;
 mod conversion;
 mod others;
+mod removal;
 mod webhooks;
 mod workload;
 
@@ -284,18 +285,11 @@ impl Target<'_> {
             if !owned || wanted.contains(&name) {
                 continue;
             }
-            // Exactly this object, not another that took its name meanwhile.
-            let preconditions = Preconditions {
-                uid: found.uid(),
-                resource_version: None,
-            };
-            match api
-                .delete(&name, &DeleteParams::background().preconditions(preconditions))
+            if removal::delete(&api, &name, &found.metadata)
                 .await
+                .map_err(failed)?
             {
-                Ok(_) => tracing::info!(kind = <K as Kind>::KIND, name, "deleted, no longer wanted"),
-                Err(kube::Error::Api(status)) if status.is_not_found() => {}
-                Err(error) => return Err(failed(error)),
+                tracing::info!(kind = <K as Kind>::KIND, name, "deleted, no longer wanted");
             }
         }
         Ok(())

@@ -1,11 +1,11 @@
 //! The security context constraints of the speakers, where the cluster has such. They are in no namespace: the MetalLB cannot
 //! own them, and they should at least not outlive the installation.
 
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
-use kube::{Client, ResourceExt};
-use metallb_api::names::{field_manager, label, object};
+use kube::Client;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use metallb_api::names::{field_manager, object};
 
-use super::{Error, Target};
+use super::{Error, Target, removal};
 use crate::platform::CONSTRAINTS;
 
 const KIND: &str = CONSTRAINTS.name;
@@ -32,28 +32,7 @@ impl Target<'_> {
 /// # Errors
 /// The API server did not answer, or refused.
 pub async fn unconstrain(client: &Client) -> Result<(), Error> {
-    let failed = |source| Error::Prune { kind: KIND, source };
-    let (api, name) = (all(client), object::SPEAKER_SCC);
-    // A cluster that has no such kind has no such object.
-    let Some(live) = api.get_metadata_opt(name).await.map_err(failed)? else {
-        return Ok(());
-    };
-    if live.labels().get(label::MANAGED_BY).map(String::as_str) != Some(label::METALLB_OPERATOR) {
-        return Ok(());
-    }
-    let preconditions = Preconditions {
-        uid: live.uid(),
-        resource_version: None,
-    };
-    match api
-        .delete(name, &DeleteParams::background().preconditions(preconditions))
-        .await
-    {
-        Ok(_) => tracing::info!(kind = KIND, name, "deleted, there is no MetalLB"),
-        Err(kube::Error::Api(status)) if status.is_not_found() => {}
-        Err(error) => return Err(failed(error)),
-    }
-    Ok(())
+    removal::withdraw(&all(client), KIND, object::SPEAKER_SCC).await
 }
 
 fn all(client: &Client) -> Api<DynamicObject> {

@@ -15,13 +15,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
-use metallb_api::names::{field_manager, label, object};
+use metallb_api::names::{field_manager, object};
 use serde_json::{Value, json};
 
 use super::super::build;
-use super::Error;
+use super::{Error, removal};
 
 /// The key of the authority's certificate in the Secret. The controller has filled it when it is there.
 const AUTHORITY: &str = "ca.crt";
@@ -96,7 +96,8 @@ impl Registrar<'_> {
     /// # Errors
     /// The API server did not answer, or refused.
     pub async fn unregister(&self) -> Result<(), Error> {
-        self.unregister_webhooks().await?;
+        let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
+        removal::withdraw(&api, KIND, object::WEBHOOK_CONFIGURATION).await?;
         self.unregister_conversion().await
     }
 
@@ -153,31 +154,6 @@ impl Registrar<'_> {
             uid: namespace.uid().unwrap_or_default(),
             ..OwnerReference::default()
         })
-    }
-
-    async fn unregister_webhooks(&self) -> Result<(), Error> {
-        let failed = |source| Error::Prune { kind: KIND, source };
-        let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-        let name = object::WEBHOOK_CONFIGURATION;
-        let Some(live) = api.get_metadata_opt(name).await.map_err(failed)? else {
-            return Ok(());
-        };
-        if live.labels().get(label::MANAGED_BY).map(String::as_str) != Some(label::METALLB_OPERATOR) {
-            return Ok(());
-        }
-        let preconditions = Preconditions {
-            uid: live.uid(),
-            resource_version: None,
-        };
-        match api
-            .delete(name, &DeleteParams::background().preconditions(preconditions))
-            .await
-        {
-            Ok(_) => tracing::info!(kind = KIND, name, "deleted, there is no MetalLB"),
-            Err(kube::Error::Api(status)) if status.is_not_found() => {}
-            Err(error) => return Err(failed(error)),
-        }
-        Ok(())
     }
 }
 
