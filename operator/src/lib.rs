@@ -7,15 +7,16 @@
 //!        a change of any object it made  ◄── watches ─────────┘   starts the same five steps again
 //! ```
 //!
-//! It owns the five steps ([`metallb`]), the wiring of a process around them ([`app`], [`args`]), what the
-//! cluster has besides Kubernetes ([`platform`]), and the manifests
-//! ([`manifests`]) and the bundle ([`bundle`]) that install the operator itself. It works in its own namespace only, never reads a Service, an
-//! IPAddressPool or any other configuration, and never grants permissions: those of the controller and of the
+//! It owns the five steps ([`metallb`]), the wiring of a process around them ([`app`], [`args`]), what the cluster has
+//! besides Kubernetes ([`platform`]), and the manifests ([`manifests`]) and the bundle ([`bundle`]) that install the
+//! operator itself, which the programs of `make` write ([`checkout`]). It works in its own namespace only, never reads a
+//! Service, an IPAddressPool or any other configuration, and never grants permissions: those of the controller and of the
 //! speaker come with the installation.
 
 pub mod app;
 pub mod args;
 pub mod bundle;
+pub mod checkout;
 pub mod manifests;
 pub mod metallb;
 pub mod platform;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use metallb_operator::bundle;
 use metallb_operator::manifests::Options;
+use metallb_operator::{bundle, checkout};
 use serde_json::Value;
 
 /// Writes the bundle by which the Operator Lifecycle Manager installs the operator, and a catalog with it.
@@ -15,36 +15,14 @@ struct Args {
     /// The root of the checkout, to read the samples from and to write into
     #[arg(default_value = ".")]
     root: PathBuf,
-    /// Where the images are
-    #[arg(long, default_value_t = Options::default().registry)]
-    registry: String,
-    /// The tag of the images
-    #[arg(long, default_value_t = Options::default().tag)]
-    tag: String,
-    /// The namespace that is suggested
-    #[arg(long, default_value_t = Options::default().namespace)]
-    namespace: String,
+    #[command(flatten)]
+    options: Options,
 }
 
 fn main() -> Result<()> {
-    let Args {
-        root,
-        registry,
-        tag,
-        namespace,
-    } = Args::parse();
-    let options = Options {
-        namespace,
-        registry,
-        tag,
-    };
-    for (path, content) in bundle::files(&options, &samples(&root.join("config/samples"))?)? {
-        let path = root.join(path);
-        let parent = path.parent().context("every file is in a directory")?;
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    let Args { root, options } = Args::parse();
+    let samples = samples(&root.join("config/samples"))?;
+    checkout::write(&root, bundle::files(&options, &samples)?)
 }
 
 /// The documents of all files below `directory`.
