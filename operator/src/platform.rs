@@ -6,7 +6,7 @@
 
 mod tls;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroup, APIResource};
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::core::{GroupVersionKind, TypeMeta};
 use kube::{Client, Error};
@@ -71,24 +71,29 @@ impl Kind {
     /// As an object of it says.
     pub fn types(self) -> TypeMeta {
         TypeMeta {
-            api_version: format!("{}/{}", self.group, self.version),
+            api_version: self.group_version(),
             kind: self.name.to_owned(),
         }
     }
 
-    async fn is_known(self, client: &Client, groups: &[APIGroup]) -> Result<bool, Error> {
-        let version = format!("{}/{}", self.group, self.version);
+    fn group_version(self) -> String {
+        format!("{}/{}", self.group, self.version)
+    }
+
+    /// What is served in the group and version of this kind.
+    async fn neighbours(self, client: &Client, groups: &[APIGroup]) -> Result<Vec<APIResource>, Error> {
+        let version = self.group_version();
         let served = groups
             .iter()
             .filter(|group| group.name == self.group)
             .any(|group| group.versions.iter().any(|one| one.group_version == version));
         if !served {
-            return Ok(false);
+            return Ok(Vec::new());
         }
         match client.list_api_group_resources(&version).await {
-            Ok(found) => Ok(found.resources.iter().any(|one| one.name == self.plural)),
+            Ok(found) => Ok(found.resources),
             // It went between the two questions.
-            Err(Error::Api(status)) if status.is_not_found() => Ok(false),
+            Err(Error::Api(status)) if status.is_not_found() => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }
@@ -111,10 +116,12 @@ impl Kinds {
     pub async fn discover(client: &Client) -> Result<Self, Error> {
         let groups = client.list_api_groups().await?.groups;
         let mut known = Vec::new();
-        for kind in [CONSTRAINTS, API_SERVERS, SERVICE_MONITORS, PROMETHEUS_RULES] {
-            if kind.is_known(client, &groups).await? {
-                known.push(kind);
-            }
+        // One question for the kinds of a group, which stand side by side.
+        let kinds = [CONSTRAINTS, API_SERVERS, SERVICE_MONITORS, PROMETHEUS_RULES];
+        for kinds in kinds.chunk_by(|one, next| one.group_version() == next.group_version()) {
+            let served = kinds[0].neighbours(client, &groups).await?;
+            let is_served = |kind: &&Kind| served.iter().any(|one| one.name == kind.plural);
+            known.extend(kinds.iter().filter(is_served));
         }
         Ok(Self(known))
     }
