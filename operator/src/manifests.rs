@@ -101,10 +101,7 @@ pub fn files(options: &Options) -> BTreeMap<&'static str, String> {
             "openshift/monitoring.yaml",
             format!("{GENERATED}{}", openshift::monitoring(options)),
         ),
-        (
-            "openshift/kustomization.yaml",
-            format!("{GENERATED}{}", openshift::kustomization(options)),
-        ),
+        ("openshift/kustomization.yaml", openshift::kustomization(options)),
     ]
     .into_iter()
     .chain(native::files(options))

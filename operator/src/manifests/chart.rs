@@ -5,14 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use k8s_openapi::api::rbac::v1::PolicyRule;
 use metallb_api::crd;
 use metallb_api::names::object;
-use serde::Serialize;
 
 use super::native::{self, registration};
 use super::rules::{self, Rule};
-use super::{GENERATED, Options, rbac};
+use super::{GENERATED, Options, rbac, yaml};
 use crate::metallb::build::Resources;
 
 /// Where `templates/_helpers.tpl` says how the Deployment is called.
@@ -82,7 +80,7 @@ fn parts(options: &Options) -> String {
         ("controller.memberlist", rules(rules::CONTROLLER_WITHOUT_OPERATOR)),
         ("speaker.everywhere", rules(rules::SPEAKER_EVERYWHERE)),
         ("speaker.atHome", rules(rules::SPEAKER_AT_HOME)),
-        ("webhooks", yaml(&webhooks.unwrap_or_default())),
+        ("webhooks", yaml::text(&webhooks.unwrap_or_default())),
         ("excludeInterfaces", excluded.unwrap_or_default()),
     ] {
         write!(
@@ -104,15 +102,7 @@ fn rules(rules: &[Rule]) -> String {
                 DEPLOYMENT.clone_into(name);
             }
         }
-        format!("# {}\n{}", rule.reason, yaml::<[PolicyRule; 1]>(&[policy]))
+        format!("# {}\n{}", rule.reason, yaml::text(&[policy]))
     };
     rules.iter().map(rule).collect()
-}
-
-fn yaml<T: Serialize>(value: &T) -> String {
-    let mut text = serde_saphyr::to_string(value).expect("a Kubernetes object has only string keys");
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text
 }

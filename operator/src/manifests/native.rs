@@ -80,9 +80,7 @@ pub(super) fn built(options: &Options) -> Resources<Prepared> {
 }
 
 /// Every kind but the operator's own.
-pub(super) fn definitions() -> impl Iterator<
-    Item = k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-> {
+pub(super) fn definitions() -> impl Iterator<Item = CustomResourceDefinition> {
     crd::all()
         .into_iter()
         .filter(|definition| definition.spec.names.kind != MetalLB::kind(&()))
@@ -221,18 +219,19 @@ fn without_comments(text: &str) -> String {
 
 fn kustomization() -> String {
     let definition = format!("metallbs.{}", names::GROUP);
+    let everything = super::kustomization(
+        "The controller and the speakers, without an operator: kubectl apply -k config/native",
+        &[
+            "namespace.yaml",
+            "../crd",
+            "rbac.yaml",
+            "controller.yaml",
+            "speaker.yaml",
+            "webhooks.yaml",
+        ],
+    );
     format!(
-        "{GENERATED}# The controller and the speakers, without an operator: kubectl apply -k config/native\n\
-         apiVersion: kustomize.config.k8s.io/v1beta1\n\
-         kind: Kustomization\n\
-         resources:\n\
-         - namespace.yaml\n\
-         - ../crd\n\
-         - rbac.yaml\n\
-         - controller.yaml\n\
-         - speaker.yaml\n\
-         - webhooks.yaml\n\
-         patches:\n\
+        "{everything}patches:\n\
          # Only an operator acts on it.\n\
          - patch: |-\n\
          \x20   $patch: delete\n\

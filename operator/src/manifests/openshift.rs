@@ -4,9 +4,9 @@
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, Subject};
 use kube::ResourceExt;
 
+use super::Options;
 use super::rbac::{namespaced, role_ref};
 use super::yaml::Documents;
-use super::{GENERATED, Options};
 
 /// The Role and its binding.
 const PROMETHEUS: &str = "metallb-prometheus";
@@ -61,14 +61,12 @@ pub(super) fn kustomization(options: &Options) -> String {
     let labels = LABELS
         .map(|(key, value)| format!("        {key}: \"{value}\""))
         .join("\n");
+    let everything = super::kustomization(
+        "Everything, on OpenShift: oc apply -k config/openshift",
+        &["../default", "monitoring.yaml"],
+    );
     format!(
-        "{GENERATED}# Everything, on OpenShift: oc apply -k config/openshift\n\
-         apiVersion: kustomize.config.k8s.io/v1beta1\n\
-         kind: Kustomization\n\
-         resources:\n\
-         - ../default\n\
-         - monitoring.yaml\n\
-         patches:\n\
+        "{everything}patches:\n\
          # The levels of pod security are ours, and the metrics are for the Prometheus of the cluster.\n\
          - patch: |-\n\
          \x20   apiVersion: v1\n\

@@ -19,11 +19,7 @@ impl Documents {
         for line in comment.into_iter().flat_map(str::lines) {
             writeln!(self.0, "# {line}").expect("writing to a String does not fail");
         }
-        self.0
-            .push_str(&serde_saphyr::to_string(object).expect("a Kubernetes object has only string keys"));
-        if !self.0.ends_with('\n') {
-            self.0.push('\n');
-        }
+        self.0.push_str(&text(object));
         self
     }
 
@@ -31,4 +27,13 @@ impl Documents {
     pub(crate) fn finish(self) -> String {
         self.0
     }
+}
+
+/// `object` as one document, with a line feed at its end.
+pub(crate) fn text(object: &impl Serialize) -> String {
+    let mut text = serde_saphyr::to_string(object).expect("a Kubernetes object has only string keys");
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
 }
