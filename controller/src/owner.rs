@@ -167,8 +167,9 @@ impl Owner<'_> {
         }
         publish(&self.statuses, self.state.pool_statuses());
         publish(&self.verdicts, self.state.verdict());
-        if let Some(outstanding) = self.state.take_reasons() {
-            self.reasons.send_replace(outstanding);
+        if self.state.has_reasons() {
+            self.reasons
+                .send_modify(|outstanding| self.state.take_reasons(outstanding));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The reasons for missing addresses that Services do not show yet. Owns which are outstanding; bounded by the number of
 //! Services.
 
+use std::collections::BTreeSet;
+
 use metallb_api::NamespacedName;
 use metallb_core::facts::ServiceFacts;
 use metallb_core::service::Lack;
@@ -11,7 +13,8 @@ use crate::reasons::{Outstanding, Reason};
 #[derive(Debug, Default)]
 pub(super) struct Reasons {
     outstanding: Outstanding,
-    changed: bool,
+    /// Those whose reason is another one since they were taken last, or is none any more.
+    changed: BTreeSet<NamespacedName>,
 }
 
 impl Reasons {
@@ -22,21 +25,33 @@ impl Reasons {
             Some(reason) if self.outstanding.get(&facts.key) == Some(&reason) => {}
             Some(reason) => {
                 self.outstanding.insert(facts.key.clone(), reason);
-                self.changed = true;
+                self.changed.insert(facts.key.clone());
             }
         }
     }
 
     /// The Service is gone.
     pub(super) fn forget(&mut self, service: &NamespacedName) {
-        self.changed |= self.outstanding.remove(service).is_some();
+        if self.outstanding.remove(service).is_some() {
+            self.changed.insert(service.clone());
+        }
     }
 }
 
 impl State {
-    /// What the conditions of Services should say and do not, if that has changed since the last call.
-    pub(crate) fn take_reasons(&mut self) -> Option<Outstanding> {
-        let changed = std::mem::take(&mut self.reasons.changed);
-        changed.then(|| self.reasons.outstanding.clone())
+    /// Whether the conditions of Services should say something else than at the last [`Self::take_reasons`].
+    pub(crate) fn has_reasons(&self) -> bool {
+        !self.reasons.changed.is_empty()
+    }
+
+    /// Brings `outstanding`, which had every change until the last call, up to date: thousands may be waiting, and each
+    /// condition that was written is news about one.
+    pub(crate) fn take_reasons(&mut self, outstanding: &mut Outstanding) {
+        for service in std::mem::take(&mut self.reasons.changed) {
+            match self.reasons.outstanding.get(&service) {
+                Some(reason) => outstanding.insert(service, reason.clone()),
+                None => outstanding.remove(&service),
+            };
+        }
     }
 }
