@@ -257,10 +257,15 @@ impl Driver {
                 }
             }
         }
+        // Who is there changes with an event; before the first view the time that passes counts, too.
+        let mut news = self.view.borrow().is_none();
         while let Some(event) = self.machine.poll_event() {
             self.tell(event);
+            news = true;
         }
-        self.publish();
+        if news {
+            self.publish();
+        }
     }
 
     fn tell(&mut self, event: Event) {
