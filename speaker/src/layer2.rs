@@ -37,7 +37,9 @@ use std::sync::{Arc, Weak};
 use anyhow::Context;
 use metallb_runtime::metrics::{Asker, Questions, questions};
 use metallb_runtime::tasks::Tasks;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+
+use crate::thread::{self, End};
 
 pub(crate) use exclusions::Exclusions;
 pub(crate) use metallb_protocol::layer2::InterfaceChoice;
@@ -152,25 +154,18 @@ pub(crate) fn spawn(tasks: &mut Tasks, exclusions: Exclusions) -> anyhow::Result
     Ok(handle)
 }
 
-fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, oneshot::Receiver<anyhow::Result<()>>)> {
+fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, End)> {
     let (desired, desired_changes) = watch::channel(Desired::default());
     let desired = Arc::new(desired);
     let share = Arc::downgrade(&desired);
     let (names_out, names) = watch::channel(None);
     let (counters, questions) = questions();
-    let (ended, end) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("layer2".into())
-        .spawn(move || {
-            // The receiver is gone when the process ends: then nobody asks why.
-            let outputs = Outputs {
-                names: names_out,
-                questions,
-                desired: share,
-            };
-            let _ = ended.send(run(desired_changes, outputs, exclusions));
-        })
-        .context("start the layer 2 thread")?;
+    let outputs = Outputs {
+        names: names_out,
+        questions,
+        desired: share,
+    };
+    let end = thread::start("layer2", move || run(desired_changes, outputs, exclusions))?;
     let next_term = AtomicU64::new(0);
     Ok((
         Handle {
@@ -191,24 +186,21 @@ struct Outputs {
 }
 
 /// The thread: runs until one of its tasks ends.
-fn run(desired: watch::Receiver<Desired>, outputs: Outputs, exclusions: Exclusions) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .context("start the layer 2 runtime")?;
+async fn run(
+    desired: watch::Receiver<Desired>,
+    outputs: Outputs,
+    exclusions: Exclusions,
+) -> anyhow::Result<()> {
     let Outputs {
         names,
         questions,
         desired: share,
     } = outputs;
-    runtime.block_on(async {
-        let (list, list_changes) = watch::channel(Vec::new());
-        let mut tasks = Tasks::new();
-        interfaces::spawn(&mut tasks, exclusions, interfaces::Outputs { list, names })?;
-        tasks.spawn("answers", driver::run((desired, share), list_changes, questions));
-        tasks.run(std::future::pending()).await
-    })
+    let (list, list_changes) = watch::channel(Vec::new());
+    let mut tasks = Tasks::new();
+    interfaces::spawn(&mut tasks, exclusions, interfaces::Outputs { list, names })?;
+    tasks.spawn("answers", driver::run((desired, share), list_changes, questions));
+    tasks.run(std::future::pending()).await
 }
 
 #[cfg(test)]

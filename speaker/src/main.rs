@@ -15,6 +15,7 @@ mod layer2;
 mod membership;
 mod metrics;
 mod owner;
+mod thread;
 mod trim;
 mod watch;
 

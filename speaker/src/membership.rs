@@ -30,6 +30,8 @@ use metallb_runtime::metrics::{Asker, Questions, questions};
 use metallb_runtime::tasks::Tasks;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::thread::{self, End};
+
 pub(crate) use config::{Config, ConfigError, Flags};
 
 /// How long the others may take to be told that we go. The Pod's grace period is two seconds.
@@ -128,24 +130,17 @@ pub(crate) fn spawn(tasks: &mut Tasks, config: Config) -> anyhow::Result<Handle>
     Ok(handle)
 }
 
-fn start(config: Config) -> anyhow::Result<(Handle, oneshot::Receiver<anyhow::Result<()>>)> {
+fn start(config: Config) -> anyhow::Result<(Handle, End)> {
     let (peers, peers_changes) = watch::channel(None);
     let (view_out, view) = watch::channel(None);
     let (leave, leave_requests) = mpsc::channel(1);
     let (counted, questions) = questions();
-    let (ended, end) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("membership".into())
-        .spawn(move || {
-            let inputs = Inputs {
-                peers: peers_changes,
-                leave: leave_requests,
-                questions,
-            };
-            // The receiver is gone when the process ends: then nobody asks why.
-            let _ = ended.send(run(config, inputs, view_out));
-        })
-        .context("start the membership thread")?;
+    let inputs = Inputs {
+        peers: peers_changes,
+        leave: leave_requests,
+        questions,
+    };
+    let end = thread::start("membership", move || driver::run(config, inputs, view_out))?;
     let handle = Handle {
         peers,
         view,
@@ -153,14 +148,4 @@ fn start(config: Config) -> anyhow::Result<(Handle, oneshot::Receiver<anyhow::Re
         counted,
     };
     Ok((handle, end))
-}
-
-/// The thread: runs until it fails.
-fn run(config: Config, inputs: Inputs, view: watch::Sender<Option<View>>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .context("start the membership runtime")?;
-    runtime.block_on(driver::run(config, inputs, view))
 }
