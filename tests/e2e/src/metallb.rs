@@ -24,6 +24,9 @@ const ROLLOUT_LIMIT: Duration = Duration::from_mins(2);
 /// An address is given within milliseconds; the limit is for a machine that does other things as well.
 const ADDRESS_LIMIT: Duration = Duration::from_secs(20);
 
+/// From a running controller to the last word about its webhooks: a few reconciles.
+const WEBHOOKS_LIMIT: Duration = Duration::from_mins(1);
+
 /// The web servers that Services are made for.
 pub const WEB: &str = "web";
 
@@ -211,6 +214,34 @@ pub async fn event(namespace: &TempNamespace, service: &str, reason: &str) -> Re
             Ok::<_, kube::Error>(match place {
                 Some(place) => Look::Done(events.remove(place)),
                 None => Look::NotYet(events.iter().map(told).collect::<Vec<_>>().join(", ")),
+            })
+        },
+    )
+    .await
+}
+
+/// The registration, once each of its webhooks has this policy and is trusted: before that, everything passes them.
+///
+/// # Errors
+/// It does not come to that.
+pub async fn webhooks(cluster: &Cluster, policy: &str) -> Result<ValidatingWebhookConfiguration> {
+    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
+    wait::until(
+        format!("webhooks with the policy {policy}"),
+        WEBHOOKS_LIMIT,
+        async || {
+            let found = registrations.get(object::WEBHOOK_CONFIGURATION).await?;
+            let webhooks = found.webhooks.as_deref().unwrap_or_default();
+            let policies: Vec<_> = webhooks
+                .iter()
+                .map(|one| one.failure_policy.clone().unwrap_or_default())
+                .collect();
+            let trusted = webhooks.iter().all(|one| one.client_config.ca_bundle.is_some());
+            let right = trusted && policies.len() == 6 && policies.iter().all(|one| one == policy);
+            Ok::<_, kube::Error>(if right {
+                Look::Done(found)
+            } else {
+                Look::NotYet(format!("{policies:?}, trusted: {trusted}"))
             })
         },
     )

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ListParams};
@@ -12,7 +11,7 @@ use metallb_api::names::{condition, object};
 use metallb_api::v1beta1::{ConfigurationResult, ConfigurationState, MetalLBSpec};
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
-use metallb_e2e::metallb::{self, available};
+use metallb_e2e::metallb::{self, available, webhooks};
 use metallb_e2e::wait::{self, Look};
 use serde_json::{Value, json};
 
@@ -26,27 +25,8 @@ async fn with_webhooks(
 ) -> Result<()> {
     let cluster = Cluster::connect().await?;
     available(&cluster).await?;
-    registered(&cluster, policy).await?;
+    webhooks(&cluster, policy).await?;
     cluster.in_namespace(test, body).await
-}
-
-async fn registered(cluster: &Cluster, policy: &str) -> Result<()> {
-    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
-    wait::until(format!("webhooks with the policy {policy}"), LIMIT, async || {
-        let found = registrations.get_opt(object::WEBHOOK_CONFIGURATION).await?;
-        let webhooks = found.and_then(|found| found.webhooks).unwrap_or_default();
-        let right = |one: &_| {
-            let one: &k8s_openapi::api::admissionregistration::v1::ValidatingWebhook = one;
-            one.failure_policy.as_deref() == Some(policy) && one.client_config.ca_bundle.is_some()
-        };
-        let count = webhooks.iter().filter(|one| right(one)).count();
-        Ok::<_, kube::Error>(if count == 6 {
-            Look::Done(())
-        } else {
-            Look::NotYet(format!("{count} of 6"))
-        })
-    })
-    .await
 }
 
 fn manifest(kind: &str, name: &str, spec: &Value) -> String {
@@ -156,7 +136,7 @@ async fn a_faulty_configuration_is_reported_and_the_last_good_one_stays_in_force
             ..metallb::ordinary()
         };
         cluster.apply(&metallb::resource(nowhere)).await?;
-        registered(cluster, "Ignore").await?;
+        webhooks(cluster, "Ignore").await?;
         // The controller that ends answers for a moment longer.
         wait::until("an overlapping pool to slip in", LIMIT, async || {
             Ok::<_, anyhow::Error>(match namespace.apply(pool("overlap", &["172.30.208.8-172.30.208.20"])).await {

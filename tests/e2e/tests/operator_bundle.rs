@@ -2,20 +2,14 @@
 //! it does with a bundle is done here. Leaves the operator installed from `config/`, and MetalLB available.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use kube::api::Api;
-use metallb_api::names::object;
 use metallb_e2e::fixtures::{METALLB_NAMESPACE, load_balancer, pool};
 use metallb_e2e::kubernetes::Cluster;
-use metallb_e2e::metallb::{self, absent, available};
-use metallb_e2e::wait::{self, Look};
+use metallb_e2e::metallb::{self, absent, available, webhooks};
 use serde_json::{Value, json};
 
-const LIMIT: Duration = Duration::from_mins(1);
 const OPERATOR: &str = "deployment/metallb-operator-controller-manager";
 
 fn checkout() -> PathBuf {
@@ -47,30 +41,11 @@ async fn accepted(cluster: &Cluster, object: &str) -> Result<()> {
     cluster.kubectl_with_input(words, object).await.map(drop)
 }
 
-/// Until the webhooks are enforced, everything passes them.
-async fn webhooks_are_enforced(cluster: &Cluster) -> Result<()> {
-    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
-    wait::until("the webhooks to be enforced", LIMIT, async || {
-        let found = registrations.get(object::WEBHOOK_CONFIGURATION).await?;
-        let enforced = found
-            .webhooks
-            .iter()
-            .flatten()
-            .all(|webhook| webhook.failure_policy.as_deref() == Some("Fail"));
-        Ok::<_, kube::Error>(if enforced {
-            Look::Done(())
-        } else {
-            Look::NotYet("not yet".to_owned())
-        })
-    })
-    .await
-}
-
 #[tokio::test]
 async fn every_object_and_every_example_is_accepted() -> Result<()> {
     let cluster = Cluster::connect().await?;
     available(&cluster).await?;
-    webhooks_are_enforced(&cluster).await?;
+    webhooks(&cluster, "Fail").await?;
     let definitions = read("tests/e2e/data/olm/definitions.yaml")?;
     cluster.kubectl_apply(&definitions).await?;
     let outcome = all_accepted(&cluster).await;
@@ -228,7 +203,7 @@ async fn what_is_installed_from_the_bundle_needs_no_other_permissions() -> Resul
 async fn works(cluster: &Cluster) -> Result<()> {
     operator_runs(cluster).await?;
     available(cluster).await?;
-    webhooks_are_enforced(cluster).await?;
+    webhooks(cluster, "Fail").await?;
     cluster
         .in_namespace("bundle", async |namespace| {
             namespace.apply(pool("bundle", &["172.30.121.0/24"])).await?;

@@ -14,34 +14,13 @@ use metallb_api::names::object;
 use metallb_api::v1beta1::{ControllerConfig, IPAddressPool, MetalLBSpec};
 use metallb_e2e::fixtures::{METALLB_NAMESPACE, pool};
 use metallb_e2e::kubernetes::Cluster;
-use metallb_e2e::metallb::{self, available, run_as};
+use metallb_e2e::metallb::{self, available, run_as, webhooks};
 use metallb_e2e::wait::{self, Look};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_mins(1);
 /// Of no network, and of no other test.
 const ADDRESSES: &str = "203.0.113.64/28";
-
-/// The registration, once each of its webhooks has this policy and is trusted.
-async fn registered(cluster: &Cluster, policy: &str) -> Result<ValidatingWebhookConfiguration> {
-    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
-    wait::until(format!("webhooks with the policy {policy}"), LIMIT, async || {
-        let found = registrations.get(object::WEBHOOK_CONFIGURATION).await?;
-        let webhooks = found.webhooks.as_deref().unwrap_or_default();
-        let policies: Vec<_> = webhooks
-            .iter()
-            .map(|one| one.failure_policy.clone().unwrap_or_default())
-            .collect();
-        let trusted = webhooks.iter().all(|one| one.client_config.ca_bundle.is_some());
-        let right = trusted && policies.len() == 6 && policies.iter().all(|one| one == policy);
-        Ok::<_, kube::Error>(if right {
-            Look::Done(found)
-        } else {
-            Look::NotYet(format!("{policies:?}, trusted: {trusted}"))
-        })
-    })
-    .await
-}
 
 /// Waits until BGPPeer is converted in this way.
 async fn strategy(cluster: &Cluster, wanted: &str) -> Result<()> {
@@ -106,7 +85,7 @@ async fn the_first_pool_after_an_installation_is_never_refused() -> Result<()> {
 async fn a_contradiction_is_refused_while_a_controller_is_there_and_nothing_while_none_is() -> Result<()> {
     let cluster = Cluster::connect().await?;
     available(&cluster).await?;
-    registered(&cluster, "Fail").await?;
+    webhooks(&cluster, "Fail").await?;
     cluster.apply(&pool("first", &[ADDRESSES])).await?;
     let refused = cluster.apply(&pool("second", &[ADDRESSES])).await;
     let said = refused
@@ -122,12 +101,12 @@ async fn a_contradiction_is_refused_while_a_controller_is_there_and_nothing_whil
         "speakerConfig": { "resources": { "limits": { "cpu": "1m" }, "requests": { "cpu": "2m" } } },
     }))?;
     cluster.apply(&metallb::resource(nowhere)).await?;
-    registered(&cluster, "Ignore").await?;
+    webhooks(&cluster, "Ignore").await?;
     // What a peer looks like in its other version does not change with that.
     strategy(&cluster, "Webhook").await?;
     create_pool(&cluster, "meanwhile").await?;
     available(&cluster).await?;
-    registered(&cluster, "Fail").await?;
+    webhooks(&cluster, "Fail").await?;
     Ok(())
 }
 
@@ -135,7 +114,7 @@ async fn a_contradiction_is_refused_while_a_controller_is_there_and_nothing_whil
 async fn no_pool_is_refused_while_the_only_controller_is_replaced() -> Result<()> {
     let cluster = Cluster::connect().await?;
     available(&cluster).await?;
-    registered(&cluster, "Fail").await?;
+    webhooks(&cluster, "Fail").await?;
     let replaced = AtomicBool::new(false);
     let users = async {
         let mut written = 0;
@@ -153,7 +132,7 @@ async fn no_pool_is_refused_while_the_only_controller_is_replaced() -> Result<()
             let words = ["--namespace", METALLB_NAMESPACE].iter().chain(restart);
             cluster.kubectl(words).await?;
         }
-        registered(&cluster, "Fail").await?;
+        webhooks(&cluster, "Fail").await?;
         replaced.store(true, Ordering::Relaxed);
         Ok(())
     };
@@ -166,14 +145,14 @@ async fn no_pool_is_refused_while_the_only_controller_is_replaced() -> Result<()
 async fn the_registration_comes_back_trusted_and_its_certificate_is_the_controllers() -> Result<()> {
     let cluster = Cluster::connect().await?;
     available(&cluster).await?;
-    registered(&cluster, "Fail").await?;
+    webhooks(&cluster, "Fail").await?;
     let secrets: Api<Secret> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
     let before = secrets.get(object::WEBHOOK_CERTIFICATE_SECRET).await?.data;
     let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
     registrations
         .delete(object::WEBHOOK_CONFIGURATION, &DeleteParams::default())
         .await?;
-    registered(&cluster, "Fail").await?;
+    webhooks(&cluster, "Fail").await?;
     // What another MetalLB has registered beside ours is answered by nobody.
     let stranger = json!({"webhooks": [{"name": "stranger.metallb.io", "sideEffects": "None",
         "admissionReviewVersions": ["v1"], "clientConfig": {"url": "https://192.0.2.1/"}}]});
@@ -185,7 +164,7 @@ async fn the_registration_comes_back_trusted_and_its_certificate_is_the_controll
             &Patch::Strategic(stranger),
         )
         .await?;
-    registered(&cluster, "Fail").await?;
+    webhooks(&cluster, "Fail").await?;
     let after = secrets.get(object::WEBHOOK_CERTIFICATE_SECRET).await?.data;
     ensure!(
         before.is_some() && before == after,
