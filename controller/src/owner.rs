@@ -126,6 +126,7 @@ impl Owner<'_> {
                 if self.term.is_none() {
                     self.state.follow();
                 }
+                self.state.drop_tells();
                 self.metrics.observe_follower(&self.state);
                 publish(&self.verdicts, None);
             }

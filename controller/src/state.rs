@@ -162,8 +162,13 @@ impl State {
     pub(crate) fn follow(&mut self) {
         if self.is_complete() {
             self.read_config();
-            self.tells.take(); // the leader tells it
         }
+    }
+
+    /// Forgets what is to be told, as who does not lead: the leader tells it, and what is not forgotten would pile up
+    /// for as long as another one leads.
+    pub(crate) fn drop_tells(&mut self) {
+        self.tells.take();
     }
 
     /// Decides about everything that something new is known about. The decisions wait in the queue of writes and in

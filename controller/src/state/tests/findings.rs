@@ -71,3 +71,14 @@ fn what_is_wrong_beside_the_pools_is_told_once_to_each_object_and_holds_nobody_u
     state.observe_findings(Some(vec![]));
     assert!(!state.is_stale());
 }
+
+#[test]
+fn what_a_controller_learns_while_another_one_leads_is_told_by_that_one() {
+    let mut state = started("192.0.2.0/30", vec![]);
+    for round in 0..3 {
+        let message = format!("wrong in round {round}");
+        state.observe_findings(Some(vec![finding("BGPPeer", "tor", &message)]));
+        state.drop_tells();
+    }
+    assert_eq!(told(&mut state), []);
+}
