@@ -113,8 +113,10 @@ pub struct World {
     /// The nodes whose speakers hear of one another, once they do.
     alive: Option<BTreeSet<String>>,
     declared_dead: u64,
-    /// Where the speakers are, if it was not asked for since it changed.
-    peers: Option<BTreeSet<IpAddr>>,
+    /// Where the speakers are.
+    peers: BTreeSet<IpAddr>,
+    /// That was not asked for since it changed.
+    peers_are_news: bool,
     /// The Services of each address.
     by_address: BTreeSet<(IpAddr, NamespacedName)>,
     /// The EndpointSlices of each Service; the slice's name is enough, they share the namespace.
@@ -151,7 +153,8 @@ impl World {
             interfaces: BTreeSet::new(),
             alive: None,
             declared_dead: 0,
-            peers: None,
+            peers: BTreeSet::new(),
+            peers_are_news: false,
             by_address: BTreeSet::new(),
             slices_of: BTreeSet::new(),
             members: BTreeMap::new(),
@@ -183,12 +186,10 @@ impl World {
                 self.note_list(Kind::Speaker, &change);
                 if !merge(&mut self.speakers, change.by_name()).is_empty() {
                     self.stale.members = true;
-                    self.peers = Some(
-                        self.speakers
-                            .values()
-                            .filter_map(|speaker| speaker.address)
-                            .collect(),
-                    );
+                    let peers = self.speakers.values().filter_map(|speaker| speaker.address);
+                    let peers = peers.collect();
+                    self.peers_are_news |= self.peers != peers;
+                    self.peers = peers;
                 }
             }
             Input::Pool(change) => {
@@ -235,7 +236,7 @@ impl World {
 
     /// Where the speakers are, if that has changed since this was last asked.
     pub fn take_peers(&mut self) -> Option<BTreeSet<IpAddr>> {
-        self.peers.take()
+        std::mem::take(&mut self.peers_are_news).then(|| self.peers.clone())
     }
 
     /// The kinds that nothing is known about yet. Planning before this is empty would withdraw what others rely on.

@@ -504,3 +504,22 @@ fn nothing_is_complete_until_every_kind_was_listed() {
         assert_eq!(world.missing().len(), inputs.len() - heard);
     }
 }
+
+#[test]
+fn where_the_speakers_are_is_told_when_it_changes_and_not_when_one_is_not_ready() {
+    let mut scene = Scene::well();
+    let at = |number| std::net::IpAddr::from([10, 0, 0, number]);
+    scene.speaker("node1").address = Some(at(1));
+    let mut world = scene.world("node1");
+    assert_eq!(world.take_peers(), Some([at(1)].into()));
+    let mut then = |scene: &Scene| {
+        world.observe(scene.inputs().swap_remove(3));
+        world.take_peers()
+    };
+    scene.speaker("node2").ready = false;
+    assert_eq!(then(&scene), None);
+    scene.speaker("node2").address = Some(at(2));
+    assert_eq!(then(&scene), Some([at(1), at(2)].into()));
+    scene.speakers.remove("node1");
+    assert_eq!(then(&scene), Some([at(2)].into()));
+}
