@@ -33,6 +33,11 @@ const SENT_PER_TURN: usize = 32;
 /// then make it fail, so this is rarely needed and cheap.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// From the first address that has left to taking it out, together with all others that have by then: each look at what
+/// is wanted goes through all of it, and a node that is drained hands thousands over, one after the other. Nobody waits for
+/// it but the end of the process.
+const GIVE_BACK: Duration = Duration::from_millis(10);
+
 /// How often at most a full send queue is mentioned in the log: enough to see that it lasts.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -89,8 +94,10 @@ struct Driver {
     asked: Asked,
     /// To take out what has left. Without a hold on it: when its owners are gone, nobody wants anything any more.
     desired: Weak<watch::Sender<Desired>>,
-    /// What has left, and the term in which it did; emptied in each turn, after the set is no longer looked at.
+    /// What has left, and the term in which it did. Bounded by the addresses there are.
     left: Vec<(IpAddr, u64)>,
+    /// When that is taken out of what is wanted.
+    give_back: Option<Instant>,
     retry: Option<Instant>,
     /// What was last said to be unsent.
     reported: Unsent,
@@ -107,6 +114,7 @@ impl Driver {
             asked: Asked::default(),
             desired,
             left: Vec::new(),
+            give_back: None,
             retry: None,
             reported: Unsent::default(),
             quiet_until: start,
@@ -118,7 +126,7 @@ impl Driver {
             .machine
             .next_deadline()
             .map(|time| self.start + time.elapsed());
-        machine.into_iter().chain(self.retry).min()
+        machine.into_iter().chain(self.retry).chain(self.give_back).min()
     }
 
     fn timeout(&mut self) {
@@ -151,6 +159,7 @@ impl Driver {
                 ),
                 Event::HandedOver { ip, term, outcome } => {
                     self.left.push((ip, term));
+                    self.give_back.get_or_insert_with(|| Instant::now() + GIVE_BACK);
                     tracing::info!(%ip, outcome = outcome.as_str(), "handed over");
                 }
                 Event::Contested { ip, interface, mac } => tracing::warn!(
@@ -179,10 +188,14 @@ impl Driver {
         self.handle(Input::Addresses(addresses));
     }
 
-    /// Takes out of what is wanted what has left, unless something else was said about it in the meantime.
+    /// Takes out of what is wanted what has left, if that is due, unless something else was said about it in the meantime.
     fn give_back(&mut self) {
+        if self.give_back.is_none_or(|due| due > Instant::now()) {
+            return;
+        }
+        self.give_back = None;
         let left = std::mem::take(&mut self.left);
-        let Some(desired) = self.desired.upgrade().filter(|_| !left.is_empty()) else {
+        let Some(desired) = self.desired.upgrade() else {
             return;
         };
         desired.send_modify(|desired| {
