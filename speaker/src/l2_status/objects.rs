@@ -1,6 +1,7 @@
 //! What is known of the objects, by Service: a change of one is then compared with one. Owns the index, decides nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use metallb_api::{Change, NamespacedName};
 use metallb_core::plan::StatusFacts;
@@ -8,7 +9,9 @@ use metallb_core::plan::StatusFacts;
 /// The objects that carry this node's label, by Service and name. Those without a Service are not kept.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    by_service: BTreeMap<NamespacedName, BTreeMap<String, StatusFacts>>,
+    by_service: BTreeMap<Arc<NamespacedName>, BTreeMap<String, StatusFacts>>,
+    /// Whose each is: a name says nothing about the Service.
+    services: BTreeMap<String, Arc<NamespacedName>>,
 }
 
 impl Objects {
@@ -23,7 +26,9 @@ impl Objects {
             Change::Apply(NamespacedName { name, .. }, facts) => self.learn(name, facts),
             Change::Delete(NamespacedName { name, .. }) => self.forget(&name),
             Change::Reset(all) => {
-                let mut concerned: Vec<_> = std::mem::take(&mut self.by_service).into_keys().collect();
+                self.services.clear();
+                let before = std::mem::take(&mut self.by_service).into_keys();
+                let mut concerned: Vec<_> = before.map(Arc::unwrap_or_clone).collect();
                 for (NamespacedName { name, .. }, mut facts) in all {
                     if let Some(service) = facts.service.take() {
                         self.keep(&service, name, facts);
@@ -58,18 +63,15 @@ impl Objects {
     }
 
     fn keep(&mut self, service: &NamespacedName, name: String, facts: StatusFacts) {
-        let objects = self.by_service.entry(service.clone()).or_default();
-        objects.insert(name, facts);
+        let known = self.by_service.get_key_value(service);
+        let service = known.map_or_else(|| Arc::new(service.clone()), |(known, _)| Arc::clone(known));
+        self.services.insert(name.clone(), Arc::clone(&service));
+        self.by_service.entry(service).or_default().insert(name, facts);
     }
 
-    /// The object is gone. All are looked through: it happens once or twice to each, and a name says nothing about the
-    /// Service.
+    /// The object is gone.
     pub(super) fn forget(&mut self, name: &str) -> Vec<NamespacedName> {
-        let holder = self
-            .by_service
-            .iter()
-            .find(|(_, objects)| objects.contains_key(name));
-        let Some(service) = holder.map(|(service, _)| service.clone()) else {
+        let Some(service) = self.services.remove(name) else {
             return Vec::new();
         };
         if let Some(objects) = self.by_service.get_mut(&service) {
@@ -78,7 +80,7 @@ impl Objects {
                 self.by_service.remove(&service);
             }
         }
-        vec![service]
+        vec![Arc::unwrap_or_clone(service)]
     }
 }
 
