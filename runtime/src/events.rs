@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::bail;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
@@ -15,6 +16,7 @@ use kube::{Client, Error};
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
+use tokio::time::{Instant, sleep};
 
 use crate::log::chain;
 use crate::tasks::Tasks;
@@ -26,6 +28,14 @@ const QUEUE: usize = 4096;
 /// Events whose count is remembered, so that a repeat costs one request. The oldest is forgotten, which costs its next
 /// repeat one request more.
 const REMEMBERED: usize = 1024;
+
+/// The pause after a request, in durations of that request: Events take a quarter of one request's place at the API
+/// server. They cost it as much as a status write does, and five hundred Services at once bring five hundred of both:
+/// without a pause the Events take half of the processors that the addresses wait for. As a multiple it is short when
+/// the API server is quick (80 Events a second at 3 ms each), and long when it is not.
+const PAUSE: u32 = 3;
+/// The longest pause: after a request that the API server did not answer, the next one is not held up for minutes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether an Event is good news or something to act upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,8 +112,8 @@ impl Recorder {
     }
 }
 
-/// Writes one note after the other: at a few milliseconds each this limits the load on the API server by itself, and
-/// leaves it to the status writes, which matter more.
+/// Writes one note after the other, with a pause between two: it leaves the API server to the status writes, which matter
+/// more. The first note after a while is written at once.
 struct Writer {
     client: Client,
     component: &'static str,
@@ -114,10 +124,12 @@ struct Writer {
 impl Writer {
     async fn run(mut self, mut notes: Receiver<Note>) -> anyhow::Result<()> {
         while let Some(note) = notes.recv().await {
+            let started = Instant::now();
             if let Err(error) = self.write(&note).await {
                 // Not retried: an Event that arrives late misleads more than one that is missing.
                 tracing::warn!(reason = note.reason, error = chain(&error), "event not written");
             }
+            sleep(pause_after(started.elapsed())).await;
         }
         bail!("every recorder is gone")
     }
@@ -170,6 +182,11 @@ impl Writer {
     fn source(&self) -> EventSource {
         source(self.component, &self.instance)
     }
+}
+
+/// How long the API server is left alone after it took so long for an Event.
+fn pause_after(took: Duration) -> Duration {
+    took.saturating_mul(PAUSE).min(LONGEST_PAUSE)
 }
 
 fn source(component: &str, instance: &str) -> EventSource {
@@ -316,6 +333,14 @@ mod tests {
         );
         assert_eq!(event.message.as_deref(), Some("announcing"));
         assert_eq!((event.count, event.type_.as_deref()), (Some(1), Some("Normal")));
+    }
+
+    #[test]
+    fn a_busy_api_server_gets_longer_pauses_up_to_a_second() {
+        for (took_ms, pause_ms) in [(0, 0), (3, 9), (100, 300), (334, 1000), (70_000, 1000)] {
+            let pause = pause_after(Duration::from_millis(took_ms));
+            assert_eq!(pause, Duration::from_millis(pause_ms), "after {took_ms} ms");
+        }
     }
 
     #[test]
