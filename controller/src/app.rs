@@ -12,7 +12,7 @@ use metallb_runtime::events::Recorder;
 use metallb_runtime::lease::{Candidate, Leadership};
 use metallb_runtime::metrics::Metrics;
 use metallb_runtime::tasks::Tasks;
-use metallb_runtime::{args::own_namespace, client, shutdown};
+use metallb_runtime::{args::own_namespace, client, memory, shutdown};
 use tokio::sync::{oneshot, watch as latest};
 use tokio::time::timeout;
 
@@ -41,6 +41,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let client = client::connect_counted(&metrics).await?;
 
     let mut tasks = Tasks::new();
+    memory::spawn(&mut tasks);
     let webhooks = (namespace.as_str(), webhook::routes(&client, &namespace));
     let health = serving::start(&mut tasks, &client, &args, &metrics, webhooks)?;
     tasks.spawn(

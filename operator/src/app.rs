@@ -30,7 +30,7 @@ use metallb_runtime::backoff::Backoff;
 use metallb_runtime::events::{EventKind, Note, Recorder};
 use metallb_runtime::memberlist_key::FreshKey;
 use metallb_runtime::tasks::Tasks;
-use metallb_runtime::{client, shutdown, watch};
+use metallb_runtime::{client, memory, shutdown, watch};
 
 use crate::args::{Args, Settings};
 use crate::metallb::status::State;
@@ -67,6 +67,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
     let client = client::connect().await?;
     let mut tasks = Tasks::new();
+    memory::spawn(&mut tasks);
     let health = Health::new();
     let recorder = Recorder::new(
         client.clone(),

@@ -22,6 +22,7 @@ pub mod http;
 pub mod lease;
 pub mod log;
 pub mod memberlist_key;
+pub mod memory;
 pub mod metrics;
 mod outage;
 pub mod shutdown;

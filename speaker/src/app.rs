@@ -12,7 +12,7 @@ use metallb_runtime::configuration_state::{self, Author, Component};
 use metallb_runtime::events::Recorder;
 use metallb_runtime::metrics::{Metrics, Questions, questions};
 use metallb_runtime::tasks::Tasks;
-use metallb_runtime::{args::own_namespace, client, shutdown};
+use metallb_runtime::{args::own_namespace, client, memory, shutdown};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::watch as latest;
 use tokio::time::Instant;
@@ -25,7 +25,6 @@ use crate::layer2::{self, Exclusions};
 use crate::membership::{self, View};
 use crate::metrics::{Announced, SpeakerMetrics};
 use crate::owner::Owner;
-use crate::trim::Trim;
 use crate::watch::{self, Sources};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -56,6 +55,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let client = client::connect_counted(&all_metrics).await?;
 
     let mut tasks = Tasks::new();
+    memory::spawn(&mut tasks);
     let health = Health::new();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.health_probe_port));
     tasks.spawn("health", admin::serve(address, health.clone()));
@@ -118,7 +118,6 @@ async fn own(
 ) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut batch = Vec::with_capacity(INPUTS);
-    let mut trim = Trim::new();
     loop {
         tokio::select! {
             heard = queue.recv_many(&mut batch, INPUTS) => if heard == 0 {
@@ -129,10 +128,6 @@ async fn own(
                 continue;
             }
             () = until(owner.next_deadline().map(|deadline| start + deadline)) => {}
-            () = tokio::time::sleep_until(trim.due()) => {
-                trim.run();
-                continue;
-            }
         }
         for input in batch.drain(..) {
             hands.metrics.observe(&input);

@@ -16,7 +16,6 @@ mod membership;
 mod metrics;
 mod owner;
 mod thread;
-mod trim;
 mod watch;
 
 /// The owner task runs on one thread: its work is short, and each thread costs memory on every node of a cluster.

@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("metallb-core", &["metallb-api"]),
     ("metallb-protocol", &[]),
     ("metallb-sys", &[]),
-    ("metallb-runtime", &["metallb-api"]),
+    ("metallb-runtime", &["metallb-api", "metallb-sys"]),
     ("metallb-operator", &["metallb-api", "metallb-runtime"]),
     (
         "metallb-controller",
