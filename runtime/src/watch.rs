@@ -25,6 +25,8 @@ const WATCH_SECONDS: u32 = 60;
 /// Objects per page of a list. It bounds the memory of a list to a page of whole objects plus all facts; a page of 200
 /// Services is about 1 MB.
 const PAGE: u32 = 200;
+/// The status code for a watch from a state that the API server no longer has; the watcher lists anew.
+const EXPIRED: u16 = 410;
 /// A watch that has failed and then says nothing for this long works, though nothing happens: five seconds more than the
 /// longest time that an attempt takes to fail, which is the client's for a connection and for the silence after it.
 const QUIET: Duration = Duration::from_secs(80);
@@ -235,6 +237,10 @@ impl Connection {
 
     /// Returns how long to wait before the next attempt.
     fn failed(&mut self, error: &watcher::Error) -> Duration {
+        // So old is our state after an outage. Who answers this works, and the list that follows is not put off.
+        if matches!(error, watcher::Error::WatchError(status) if status.code == EXPIRED) {
+            self.backoff.succeeded();
+        }
         let wait = self.backoff.failed();
         let (tell, error, retry_ms) = (self.outage.failed(), chain(error), millis(wait));
         let (kind, failures) = (&self.kind, self.outage.failures());
@@ -405,6 +411,17 @@ mod tests {
             changes(guarded(), events).await,
             [first, Change::Reset(BTreeMap::new())]
         );
+    }
+
+    #[test]
+    fn after_an_outage_a_state_that_is_too_old_does_not_put_the_list_off() {
+        let mut connection = Connection::new("ConfigMap".into());
+        let waits = (0..20).map(|_| connection.failed(&Error::NoResourceVersion));
+        assert!(waits.last().unwrap() > Duration::from_secs(2));
+        let mut expired = kube::core::Status::failure("too old resource version", "Expired");
+        expired.code = EXPIRED;
+        let wait = connection.failed(&Error::WatchError(Box::new(expired)));
+        assert!(wait <= Duration::from_millis(100), "{wait:?}");
     }
 
     /// The lines that the watch of `events` has logged so far, as message and failures. After the events it is silent.
