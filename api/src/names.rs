@@ -3,6 +3,7 @@
 //! Owns spelling only: when an event is sent or an annotation is honoured is decided elsewhere. What MetalLB
 //! already calls something keeps that name, because dashboards, scripts and `kubectl wait` lines depend on it.
 
+pub mod env;
 pub mod legacy;
 pub mod webhook;
 
@@ -80,6 +81,12 @@ pub mod label {
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// Value of [`MANAGED_BY`].
     pub const METALLB_OPERATOR: &str = "metallb-operator";
+    /// On what a Helm chart makes: key of the application label.
+    pub const APP_NAME: &str = "app.kubernetes.io/name";
+    /// On what a Helm chart makes: key of the component label.
+    pub const APP_COMPONENT: &str = "app.kubernetes.io/component";
+    /// Value of [`MANAGED_BY`] on what a Helm chart makes.
+    pub const HELM: &str = "Helm";
     /// On the operator's pod: key of its label.
     pub const CONTROL_PLANE: &str = "control-plane";
     /// Value of [`CONTROL_PLANE`].
@@ -220,6 +227,9 @@ pub mod condition {
     /// Reason of `Degraded` when the objects are there and their pods cannot be made.
     pub const ROLLOUT_FAILED: &str = "RolloutFailed";
 
+    /// Reason of `Degraded` when there is another MetalLB on the cluster.
+    pub const ANOTHER_INSTALLATION: &str = "AnotherMetalLBInstalled";
+
     /// On the controller's ConfigurationState: the pools are understood.
     pub const POOL_RECONCILER_VALID: &str = "poolReconcilerValid";
     /// On a speaker's ConfigurationState: the configuration is understood.
@@ -331,44 +341,6 @@ pub mod field_manager {
     pub const POOL_RECONCILER: &str = "poolReconciler";
     /// A speaker, on its condition in ConfigurationState.
     pub const CONFIG_RECONCILER: &str = "configReconciler";
-}
-
-/// Environment variables of the three processes.
-pub mod env {
-    /// Controller and speaker: namespace of the configuration.
-    pub const NAMESPACE: &str = "METALLB_NAMESPACE";
-    /// Controller and speaker: name of the own pod.
-    pub const POD_NAME: &str = "METALLB_POD_NAME";
-    /// Speaker: name of the own node.
-    pub const NODE_NAME: &str = "METALLB_NODE_NAME";
-    /// Speaker: deprecated, accepted and ignored.
-    pub const HOST: &str = "METALLB_HOST";
-    /// Controller: Deployment that owns the memberlist Secret.
-    pub const DEPLOYMENT: &str = "METALLB_DEPLOYMENT";
-    /// Controller: name of the memberlist Secret.
-    pub const ML_SECRET_NAME: &str = "METALLB_ML_SECRET_NAME";
-    /// Speaker: address that the membership protocol listens on.
-    pub const ML_BIND_ADDR: &str = "METALLB_ML_BIND_ADDR";
-    /// Speaker: port of the membership protocol.
-    pub const ML_BIND_PORT: &str = "METALLB_ML_BIND_PORT";
-    /// Speaker: labels of the pods that are members.
-    pub const ML_LABELS: &str = "METALLB_ML_LABELS";
-    /// Speaker: directory with the shared key.
-    pub const ML_SECRET_KEY_PATH: &str = "METALLB_ML_SECRET_KEY_PATH";
-    /// Controller and speaker: which BGP implementation the configuration is for.
-    pub const BGP_TYPE: &str = "METALLB_BGP_TYPE";
-    /// Operator: namespace it works in.
-    pub const OPERATOR_NAMESPACE: &str = "OPERATOR_NAMESPACE";
-    /// Operator: image of the controller.
-    pub const CONTROLLER_IMAGE: &str = "CONTROLLER_IMAGE";
-    /// Operator: image of the speaker.
-    pub const SPEAKER_IMAGE: &str = "SPEAKER_IMAGE";
-    /// Operator: port of the membership protocol.
-    pub const MEMBER_LIST_BIND_PORT: &str = "MEMBER_LIST_BIND_PORT";
-    /// Operator: port of the metrics of controller and speaker.
-    pub const METRICS_PORT: &str = "METRICS_PORT";
-    /// Operator: port of the health endpoints of controller and speaker.
-    pub const OPERAND_LIVENESS_PORT: &str = "OPERAND_LIVENESS_PORT";
 }
 
 /// Interfaces that never announce.

@@ -33,6 +33,7 @@ use metallb_runtime::tasks::Tasks;
 use metallb_runtime::{client, memory, shutdown, watch};
 
 use crate::args::{Args, Settings};
+use crate::metallb::rivals;
 use crate::metallb::status::State;
 use crate::metallb::{self, Context, Error, Outcome, Retry, explain};
 use crate::platform::{self, Kind, Kinds};
@@ -160,6 +161,13 @@ fn watches(client: &Client, namespace: &str, kinds: &Kinds) -> Controller<Trigge
     let all = watch_for_the_one(all, api, namespace, named(names::object::WEBHOOK_CONFIGURATION));
     let api = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone());
     let all = watch_for_the_one(all, api, namespace, named(names::object::BGP_PEER_DEFINITION));
+    let all = rivals::labels().into_iter().fold(all, |all, labels| {
+        let config = || watch::config().labels(&labels);
+        let api = Api::<PartialObjectMeta<Deployment>>::all(client.clone());
+        let all = watch_for_the_one(all, api, namespace, config());
+        let api = Api::<PartialObjectMeta<DaemonSet>>::all(client.clone());
+        watch_for_the_one(all, api, namespace, config())
+    });
     watch_elsewhere(all, client, namespace, kinds)
 }
 

@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod build;
 pub mod dereference;
+pub mod rivals;
 pub mod status;
 pub mod validate;
 
@@ -39,6 +40,7 @@ impl Error {
     fn state(&self) -> Option<State> {
         let reason = match self {
             Self::Validate(validate::Error::Name(_)) => names::condition::INCORRECT_NAME,
+            Self::Validate(validate::Error::Rivals(_)) => names::condition::ANOTHER_INSTALLATION,
             Self::Validate(_) => names::condition::INVALID,
             Self::Apply(_) => names::condition::FAILED_TO_SYNC,
             Self::Dereference(_) | Self::Status(_) => return None,
@@ -49,9 +51,16 @@ impl Error {
         })
     }
 
+    /// Whether what is outside of the namespace is somebody else's for now.
+    fn gives_way(&self) -> bool {
+        matches!(self, Self::Validate(validate::Error::Rivals(_)))
+    }
+
     /// When the same attempt can succeed without an edit of the resource.
     pub fn retry(&self) -> Retry {
         match self {
+            // That they go is seen; this bounds how long it goes unnoticed if it was not.
+            Self::Validate(validate::Error::Rivals(_)) => Retry::Slowly,
             Self::Validate(_) => Retry::Never,
             Self::Apply(error) if error.is_refusal() => Retry::Slowly,
             Self::Dereference(_) | Self::Apply(_) | Self::Status(_) => Retry::Soon,
@@ -125,7 +134,7 @@ pub async fn reconcile(
     let Some(dereferenced) = dereference::dereference(client, &settings.namespace, name).await? else {
         if name == names::object::METALLB {
             registrar.unregister().await?;
-            apply::unconstrain(client).await?;
+            apply::unconstrain(client, &settings.namespace).await?;
         }
         return Ok(None);
     };
@@ -135,7 +144,7 @@ pub async fn reconcile(
         Ok(state) => (state, None),
         Err(error) => match error.state() {
             // What the controller is asked depends on nothing that has failed.
-            Some(state) if name == names::object::METALLB => {
+            Some(state) if name == names::object::METALLB && !error.gives_way() => {
                 let error = registrar.catch_up().await.err().map_or(error, Error::Apply);
                 (state, Some(error))
             }
@@ -170,7 +179,14 @@ async fn converge(
     };
     // Boxed: the objects are large, and every future around this one would carry the room for them.
     let applied = Box::pin(target.apply(prepared)).await?;
-    Ok(State::of(&applied, metallb.foreign_bgp))
+    let state = State::of(&applied, metallb.foreign_bgp);
+    Ok(match metallb.rivals {
+        None => state,
+        Some(message) => State::Degraded {
+            reason: names::condition::ANOTHER_INSTALLATION,
+            message,
+        },
+    })
 }
 
 /// Selects what the operator made.
@@ -199,6 +215,7 @@ mod tests {
             })
         };
         let name = validate::Error::Name("other".to_owned());
+        let rivals = validate::Error::Rivals("another MetalLB is installed".to_owned());
         for (error, retry, text) in [
             (
                 refused(422, "spec.template.spec.affinity: Invalid value"),
@@ -214,6 +231,11 @@ mod tests {
                 Error::Validate(name),
                 Retry::Never,
                 "Incorrect MetalLB resource name: other",
+            ),
+            (
+                Error::Validate(rivals),
+                Retry::Slowly,
+                "another MetalLB is installed",
             ),
         ] {
             assert_eq!((error.retry(), explain(&error).as_str()), (retry, text));

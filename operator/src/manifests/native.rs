@@ -67,6 +67,7 @@ pub(super) fn built(options: &Options) -> Resources<Prepared> {
         metallb,
         memberlist_key: None,
         platform: Platform::default(),
+        workloads: Vec::new(),
     })
     .expect("a MetalLB that asks for nothing is valid");
     let image = |component| options.image(component);

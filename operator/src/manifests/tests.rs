@@ -285,14 +285,20 @@ fn without_an_operator_nothing_has_its_marks_and_no_key_is_published() {
 }
 
 #[test]
-fn outside_its_namespace_the_operator_has_four_objects() {
+fn outside_its_namespace_the_operator_has_four_objects_and_sees_what_else_is_installed() {
     let files = files(&Options::default());
     let everywhere: Vec<Value> = documents(&files["rbac/operator.yaml"])
         .into_iter()
         .filter(|document| document["kind"] == "ClusterRole")
         .flat_map(|role| role["rules"].as_array().unwrap().clone())
         .collect();
-    let names: Vec<&Value> = everywhere.iter().map(|rule| &rule["resourceNames"]).collect();
+    let (of_all, rest): (Vec<&Value>, Vec<&Value>) = everywhere
+        .iter()
+        .partition(|rule| rule["resourceNames"].is_null());
+    let seen = serde_json::json!({ "apiGroups": ["apps"], "resources": ["deployments", "daemonsets"],
+        "verbs": ["list", "watch"] });
+    assert_eq!(of_all, [&seen]);
+    let names: Vec<&Value> = rest.iter().map(|rule| &rule["resourceNames"]).collect();
     let expected = [
         "metallb-webhook-configuration",
         "bgppeers.metallb.io",

@@ -1,12 +1,19 @@
 //! First step: reads what a reconciliation starts from. Nothing is decided here.
 
+use std::fmt::Debug;
+
 use k8s_openapi::ByteString;
+use k8s_openapi::Resource as Kind;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::api::ListParams;
+use kube::{Api, Client, Resource};
 use metallb_api::names;
 use metallb_api::v1beta1::MetalLB;
+use serde::de::DeserializeOwned;
 
 use super::build::memberlist_key;
+use super::rivals::{self, Workload};
 use crate::platform::Platform;
 
 /// What is there.
@@ -19,6 +26,8 @@ pub struct Dereferenced {
     pub memberlist_key: Option<ByteString>,
     /// What the cluster has besides Kubernetes
     pub platform: Platform,
+    /// The workloads of this and any other MetalLB, in all namespaces
+    pub workloads: Vec<Workload>,
 }
 
 /// Reading failed. Nothing has changed; it is tried again.
@@ -38,6 +47,9 @@ pub enum Error {
     /// The API server did not answer, or refused.
     #[error("failed to find out what the cluster has besides Kubernetes")]
     Platform(#[source] kube::Error),
+    /// The API server did not answer, or refused.
+    #[error("failed to find out whether there is another MetalLB on the cluster")]
+    Workloads(#[source] kube::Error),
 }
 
 /// Reads the MetalLB `name` and what it needs. `None`: it is gone, or on its way out.
@@ -65,9 +77,38 @@ pub async fn dereference(
         .await
         .map_err(Error::Memberlist)?;
     let platform = Platform::discover(client).await.map_err(Error::Platform)?;
+    let workloads = workloads(client).await.map_err(Error::Workloads)?;
     Ok(Some(Dereferenced {
         metallb,
         platform,
+        workloads,
         memberlist_key: secret.and_then(memberlist_key),
     }))
+}
+
+async fn workloads(client: &Client) -> kube::Result<Vec<Workload>> {
+    let mut found = Vec::new();
+    for labels in rivals::labels() {
+        found.extend(labelled::<Deployment>(client, &labels).await?);
+        found.extend(labelled::<DaemonSet>(client, &labels).await?);
+    }
+    Ok(found)
+}
+
+/// Everything of kind `K` with these labels. Metadata only: what runs in it does not matter.
+async fn labelled<K>(client: &Client, labels: &str) -> kube::Result<Vec<Workload>>
+where
+    K: Kind + Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+{
+    let api: Api<K> = Api::all(client.clone());
+    let found = api.list_metadata(&ListParams::default().labels(labels)).await?;
+    let workload = |metadata| Workload {
+        kind: <K as Kind>::KIND,
+        metadata,
+    };
+    Ok(found
+        .items
+        .into_iter()
+        .map(|object| workload(object.metadata))
+        .collect())
 }

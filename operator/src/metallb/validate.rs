@@ -12,6 +12,7 @@ use metallb_api::names;
 use metallb_api::v1beta1::{ComponentConfig, ControllerConfig, FrrK8sConfig, LogLevel, MetalLBSpec};
 
 use super::dereference::Dereferenced;
+use super::rivals::{self, Verdict};
 use crate::platform::Platform;
 
 /// A MetalLB that can be built.
@@ -35,6 +36,8 @@ pub struct ValidatedMetalLB {
     pub memberlist_key: Option<ByteString>,
     /// What the cluster has besides Kubernetes
     pub platform: Platform,
+    /// Another MetalLB that came later and is to go; what to tell about it
+    pub rivals: Option<String>,
 }
 
 /// What the resource says about the pods of one component.
@@ -106,6 +109,9 @@ pub enum Error {
     /// No such word.
     #[error("invalid BGP Backend {0:?}, must be one of native, frr, frr-k8s, frr-k8s-external")]
     BgpBackend(String),
+    /// There is another MetalLB on the cluster, which was there first.
+    #[error("{0}")]
+    Rivals(String),
     /// Not a prefix.
     #[error("invalid CIDR {0} in AlwaysBlock")]
     AlwaysBlock(String),
@@ -135,10 +141,16 @@ pub fn validate(dereferenced: Dereferenced) -> Result<ValidatedMetalLB, Error> {
         metallb,
         memberlist_key,
         platform,
+        workloads,
     } = dereferenced;
     if metallb.name_any() != names::object::METALLB {
         return Err(Error::Name(metallb.name_any()));
     }
+    let rivals = match rivals::judge(&workloads, &metallb.namespace().unwrap_or_default()) {
+        Verdict::Alone => None,
+        Verdict::First(message) => Some(message),
+        Verdict::Later(message) => return Err(Error::Rivals(message)),
+    };
     let owner = metallb.controller_owner_ref(&()).ok_or(Error::NoUid)?;
     // Taken apart without `..`: a new field must be handled here.
     let MetalLBSpec {
@@ -185,6 +197,7 @@ pub fn validate(dereferenced: Dereferenced) -> Result<ValidatedMetalLB, Error> {
         .validate()?,
         memberlist_key,
         platform,
+        rivals,
     })
 }
 

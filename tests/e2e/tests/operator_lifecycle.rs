@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount, Toleration};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, Pod, ServiceAccount, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
@@ -396,6 +396,84 @@ async fn a_resource_of_another_name_is_told_so() -> Result<()> {
         "{condition:?}"
     );
     Ok(())
+}
+
+/// A DaemonSet as a Helm chart of MetalLB makes it, without pods.
+fn of_a_chart(namespace: &str) -> serde_json::Value {
+    let labels = json!({"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "speaker"});
+    let template = json!({"metadata": {"labels": labels}, "spec": {
+        "nodeSelector": {"no": "node"}, "containers": [{"name": "speaker", "image": "example.org/a:1"}],
+    }});
+    let mut object = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {
+        "name": "metallb-speaker", "namespace": namespace, "labels": labels,
+    }, "spec": {"selector": {"matchLabels": labels}, "template": template}});
+    object["metadata"]["labels"]["app.kubernetes.io/managed-by"] = "Helm".into();
+    object
+}
+
+/// Waits until an Event with this reason about the MetalLB contains this text.
+async fn told(cluster: &Cluster, reason: &str, text: &str) -> Result<()> {
+    let about = ListParams::default().fields(&format!("involvedObject.name=metallb,reason={reason}"));
+    wait::until(format!("an Event {reason} on MetalLB"), LIMIT, async || {
+        let events = api::<Event>(cluster).list(&about).await?.items;
+        let messages: Vec<String> = events.into_iter().filter_map(|event| event.message).collect();
+        let told = messages.iter().any(|message| message.contains(text));
+        Ok::<_, kube::Error>(if told {
+            Look::Done(())
+        } else {
+            Look::NotYet(messages.join("; "))
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn nothing_is_installed_beside_another_metallb_and_it_goes_on_when_that_is_gone() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    metallb::absent(&cluster).await?;
+    cluster
+        .in_namespace("another-metallb", async |namespace| {
+            let other = of_a_chart(namespace.name()).to_string();
+            namespace.kubectl_apply(&other).await?;
+            cluster.apply(&metallb::resource(metallb::ordinary())).await?;
+            let condition = degraded(&cluster, "metallb").await?;
+            let named = format!("DaemonSet {}/metallb-speaker", namespace.name());
+            ensure!(condition.reason == "AnotherMetalLBInstalled", "{condition:?}");
+            ensure!(condition.message.contains(&named), "{condition:?}");
+            told(&cluster, "AnotherMetalLBInstalled", &named).await?;
+            let there = made(&cluster).await?;
+            ensure!(there.is_empty(), "{there:?}");
+
+            // Nothing but its end tells the operator.
+            namespace
+                .kubectl(["delete", "daemonset", "metallb-speaker"])
+                .await?;
+            available(&cluster).await?;
+
+            // The one that comes second is told as well, and what was there first is kept as it should be.
+            namespace.kubectl_apply(&other).await?;
+            let condition = degraded(&cluster, "metallb").await?;
+            ensure!(condition.message.contains("goes on"), "{condition:?}");
+            let exclude = ["delete", "configmap", "metallb-excludel2", "--wait=false"];
+            let words = ["--namespace", METALLB_NAMESPACE].into_iter().chain(exclude);
+            cluster.kubectl(words).await?;
+            let files = api::<ConfigMap>(&cluster);
+            wait::until("the ConfigMap to come back", LIMIT, async || {
+                let found = files.get_opt("metallb-excludel2").await?;
+                let there = found.is_some_and(|found| found.metadata.deletion_timestamp.is_none());
+                Ok::<_, kube::Error>(if there {
+                    Look::Done(())
+                } else {
+                    Look::NotYet("it is not there".to_owned())
+                })
+            })
+            .await?;
+            namespace
+                .kubectl(["delete", "daemonset", "metallb-speaker"])
+                .await?;
+            available(&cluster).await
+        })
+        .await
 }
 
 #[tokio::test]

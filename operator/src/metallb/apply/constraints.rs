@@ -27,12 +27,13 @@ impl Target<'_> {
     }
 }
 
-/// Removes them when there is no MetalLB any more. Others of that name, which the operator did not make, stay.
+/// Removes them when there is no MetalLB in `namespace` any more. Others of that name, which its operator did not make,
+/// stay.
 ///
 /// # Errors
 /// The API server did not answer, or refused.
-pub async fn unconstrain(client: &Client) -> Result<(), Error> {
-    removal::withdraw(&all(client), KIND, object::SPEAKER_SCC).await
+pub async fn unconstrain(client: &Client, namespace: &str) -> Result<(), Error> {
+    removal::withdraw(&all(client), KIND, (object::SPEAKER_SCC, namespace)).await
 }
 
 fn all(client: &Client) -> Api<DynamicObject> {

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 use kube::api::{Api, DeleteParams, Preconditions};
-use kube::{Resource, ResourceExt};
 use metallb_api::names::label;
 use serde::de::DeserializeOwned;
 
@@ -29,9 +29,14 @@ where
     }
 }
 
-/// Deletes an object in no namespace, which the MetalLB cannot own, when there is no MetalLB any more. One of that name
-/// that the operator did not make stays, and a cluster without such a kind has no such object.
-pub(super) async fn withdraw<K>(api: &Api<K>, kind: &'static str, name: &str) -> Result<(), Error>
+/// Deletes an object in no namespace, which the MetalLB cannot own, when there is no MetalLB in `namespace` any more. One
+/// of that name that an operator did not make, or that of another namespace did, stays, and a cluster without such a kind
+/// has no such object.
+pub(super) async fn withdraw<K>(
+    api: &Api<K>,
+    kind: &'static str,
+    (name, namespace): (&str, &str),
+) -> Result<(), Error>
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
@@ -39,9 +44,42 @@ where
     let Some(live) = api.get_metadata_opt(name).await.map_err(failed)? else {
         return Ok(());
     };
-    let maker = live.labels().get(label::MANAGED_BY).map(String::as_str);
-    if maker == Some(label::METALLB_OPERATOR) && delete(api, name, &live.metadata).await.map_err(failed)? {
+    if is_ours(&live.metadata, namespace) && delete(api, name, &live.metadata).await.map_err(failed)? {
         tracing::info!(kind, name, "deleted, there is no MetalLB");
     }
     Ok(())
+}
+
+/// Whether an operator in `namespace` made it: that namespace owns it.
+fn is_ours(metadata: &ObjectMeta, namespace: &str) -> bool {
+    let labels = metadata.labels.as_ref();
+    let maker = labels.and_then(|labels| labels.get(label::MANAGED_BY));
+    let owners = metadata.owner_references.iter().flatten();
+    maker.is_some_and(|maker| maker == label::METALLB_OPERATOR)
+        && (owners.filter(|owner| owner.kind == "Namespace")).all(|owner| owner.name == namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_others_made_stays() {
+        let operator = json!({ (label::MANAGED_BY): label::METALLB_OPERATOR });
+        let namespace =
+            |name: &str| json!([{ "apiVersion": "v1", "kind": "Namespace", "name": name, "uid": "1" }]);
+        for (labels, owners, ours) in [
+            (operator.clone(), namespace("lb"), true),
+            (operator.clone(), json!([]), true),
+            (operator.clone(), namespace("other"), false),
+            (json!({}), namespace("lb"), false),
+            (json!({ (label::MANAGED_BY): label::HELM }), json!([]), false),
+        ] {
+            let metadata = json!({ "labels": labels, "ownerReferences": owners });
+            let parsed: ObjectMeta = serde_json::from_value(metadata.clone()).unwrap();
+            assert_eq!(is_ours(&parsed, "lb"), ours, "{metadata}");
+        }
+    }
 }

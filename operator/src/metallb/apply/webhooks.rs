@@ -97,7 +97,8 @@ impl Registrar<'_> {
     /// The API server did not answer, or refused.
     pub async fn unregister(&self) -> Result<(), Error> {
         let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-        removal::withdraw(&api, KIND, object::WEBHOOK_CONFIGURATION).await?;
+        let name = (object::WEBHOOK_CONFIGURATION, self.namespace);
+        removal::withdraw(&api, KIND, name).await?;
         self.unregister_conversion().await
     }
 

@@ -44,6 +44,7 @@ fn built_on(platform: &Platform, spec: &str, memberlist_key: Option<ByteString>)
             metallb,
             memberlist_key,
             platform: platform.clone(),
+            workloads: Vec::new(),
         })
         .unwrap(),
         &settings(),

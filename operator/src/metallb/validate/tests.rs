@@ -1,7 +1,9 @@
 use k8s_openapi::api::core::v1::Toleration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use metallb_api::v1beta1::MetalLB;
 
 use super::*;
+use crate::metallb::rivals::Workload;
 
 /// A MetalLB as the API server returns it, with the given `spec`.
 fn dereferenced(name: &str, spec: &str) -> Dereferenced {
@@ -15,6 +17,7 @@ fn dereferenced(name: &str, spec: &str) -> Dereferenced {
         metallb,
         memberlist_key: None,
         platform: Platform::default(),
+        workloads: Vec::new(),
     }
 }
 
@@ -41,6 +44,7 @@ fn an_empty_resource_gets_every_default() {
         speaker: PodSettings::default(),
         memberlist_key: None,
         platform: Platform::default(),
+        rivals: None,
     };
     assert_eq!(validated("{}"), expected);
     // What templates leave behind when nothing is chosen.
@@ -194,4 +198,24 @@ fn every_bgp_backend_of_old_resources_is_accepted() {
         assert_eq!(got, foreign);
         assert_eq!(got.map_or("native", ForeignBgp::as_str), word);
     }
+}
+
+#[test]
+fn nothing_is_built_beside_another_metallb() {
+    let dereferenced = Dereferenced {
+        workloads: vec![Workload {
+            kind: "DaemonSet",
+            metadata: ObjectMeta {
+                name: Some("metallb-speaker".into()),
+                namespace: Some("elsewhere".into()),
+                ..ObjectMeta::default()
+            },
+        }],
+        ..dereferenced("metallb", "{bgpBackend: bird}")
+    };
+    let error = validate(dereferenced).unwrap_err();
+    assert!(
+        matches!(&error, Error::Rivals(message) if message.contains("DaemonSet elsewhere/metallb-speaker")),
+        "{error}"
+    );
 }

@@ -1,0 +1,129 @@
+//! What the operator may do.
+
+use metallb_api::names::object;
+
+use super::{ADMISSION, APPS, CORE, EXTENSIONS, METALLB, OWN, PUBLISH, Rule, WATCH};
+use crate::platform;
+
+const POLICY: &str = "policy";
+
+/// The operator, outside its namespace.
+pub(in super::super) const EVERYWHERE: &[Rule] = &[
+    Rule {
+        group: APPS,
+        resources: &["deployments", "daemonsets"],
+        names: &[],
+        verbs: WATCH,
+        reason: "whether another MetalLB is installed, in whatever namespace: two would give out the same addresses",
+    },
+    Rule {
+        group: ADMISSION,
+        resources: &["validatingwebhookconfigurations"],
+        names: &[object::WEBHOOK_CONFIGURATION],
+        verbs: &["create", "delete", "get", "list", "patch", "watch"],
+        reason: "registers the webhooks of the controller, and ends that with the MetalLB; they are in no namespace",
+    },
+    Rule {
+        group: EXTENSIONS,
+        resources: &["customresourcedefinitions"],
+        names: &[object::BGP_PEER_DEFINITION],
+        verbs: &["get", "list", "patch", "watch"],
+        reason: "has BGPPeer converted by the controller, and ends that with the MetalLB",
+    },
+    Rule {
+        group: platform::CONSTRAINTS.group,
+        resources: &[platform::CONSTRAINTS.plural],
+        names: &[object::SPEAKER_SCC],
+        verbs: &["create", "delete", "get", "list", "patch", "watch"],
+        reason: "on OpenShift: makes and heals what admits the speakers, and removes it with the MetalLB",
+    },
+    Rule {
+        group: platform::API_SERVERS.group,
+        resources: &[platform::API_SERVERS.plural],
+        names: &[platform::CONFIG_NAME],
+        verbs: &["get", "list", "watch"],
+        reason: "on OpenShift: which versions of TLS and which suites the servers of the cluster are to offer",
+    },
+];
+
+/// The operator, in its own namespace. It has no permission to grant permissions.
+pub(in super::super) const AT_HOME: &[Rule] = &[
+    Rule {
+        group: METALLB,
+        resources: &["metallbs"],
+        names: &[],
+        verbs: &["get", "list", "watch"],
+        reason: "the resource it acts on",
+    },
+    Rule {
+        group: METALLB,
+        resources: &["metallbs/status"],
+        names: &[],
+        verbs: &["patch"],
+        reason: "tells there what became of it",
+    },
+    Rule {
+        group: METALLB,
+        resources: &["metallbs/finalizers"],
+        names: &[],
+        verbs: &["update"],
+        reason: "may be asked for to own objects (admission plugin OwnerReferencesPermissionEnforcement)",
+    },
+    Rule {
+        group: APPS,
+        resources: &["deployments", "daemonsets"],
+        names: &[],
+        verbs: OWN,
+        reason: "makes, heals and prunes the controller and the speakers",
+    },
+    Rule {
+        group: CORE,
+        resources: &["configmaps", "serviceaccounts", "services"],
+        names: &[],
+        verbs: OWN,
+        reason: "makes, heals and prunes what their pods need",
+    },
+    Rule {
+        group: POLICY,
+        resources: &["poddisruptionbudgets"],
+        names: &[],
+        verbs: OWN,
+        reason: "keeps a drain from taking all controllers at once",
+    },
+    Rule {
+        group: CORE,
+        resources: &["secrets"],
+        names: &[object::MEMBERLIST_SECRET, object::WEBHOOK_CERTIFICATE_SECRET],
+        verbs: &["create", "get", "list", "patch", "watch"],
+        reason: "makes and heals the key that the speakers share, and the empty Secret for the certificate of the \
+                 webhooks; can see no other Secret",
+    },
+    Rule {
+        group: CORE,
+        resources: &["namespaces"],
+        names: &[],
+        verbs: &["get"],
+        reason: "its own one (a Role of a namespace allows no other), with which the registration of the webhooks goes",
+    },
+    Rule {
+        group: platform::SERVICE_MONITORS.group,
+        resources: &[platform::SERVICE_MONITORS.plural],
+        names: &[object::CONTROLLER_MONITOR, object::SPEAKER_MONITOR],
+        verbs: &["create", "list", "patch", "watch"],
+        reason: "has Prometheus collect the metrics, where there is an operator of it; they go with the MetalLB",
+    },
+    Rule {
+        group: platform::PROMETHEUS_RULES.group,
+        resources: &[platform::PROMETHEUS_RULES.plural],
+        names: &[object::ALERTS],
+        verbs: &["create", "list", "patch", "watch"],
+        reason: "has Prometheus warn of faulty configurations and full pools; goes with the MetalLB",
+    },
+    Rule {
+        group: CORE,
+        resources: &["events"],
+        names: &[],
+        verbs: PUBLISH,
+        reason: "tells on the MetalLB what is wrong with it",
+    },
+];
