@@ -28,6 +28,10 @@ pub mod annotation {
     /// Written by the operator on its pods: uid of the ServiceAccount whose token they were made with.
     pub const SERVICE_ACCOUNT_UID: &str = "metallb.io/service-account-uid";
 
+    /// Written by the operator on the speakers' pods: what their files say, in short, so that they are made anew when a
+    /// MetalLB changes it.
+    pub const FILES: &str = "metallb.io/files";
+
     /// On the speakers' pods, on OpenShift: the security context constraints they are admitted by.
     pub const REQUIRED_SCC: &str = "openshift.io/required-scc";
     /// On the Services of metrics, on OpenShift: the Secret that a certificate is wanted in.
@@ -130,6 +134,11 @@ pub mod event {
     pub const STATUS_RESTORED: &str = "statusRestored";
     /// Something else keeps changing what the controller writes to the status of a Service.
     pub const STATUS_CONTESTED: &str = "statusContested";
+
+    /// A MetalLB asks for a BGP implementation that is not installed.
+    pub const BGP_BACKEND: &str = "BGPBackendNotInstalled";
+    /// No node may run a speaker.
+    pub const NO_NODES: &str = "NoNodeForSpeakers";
 
     /// A node announces the address of a Service.
     pub const NODE_ASSIGNED: &str = "nodeAssigned";

@@ -23,7 +23,8 @@ pub use l2_advertisement::{
     L2Advertisement, L2AdvertisementSpec, L2AdvertisementStatus, PreferredNodeSelector,
 };
 pub use metallb::{
-    ComponentConfig, ControllerConfig, FrrK8sConfig, LogLevel, MetalLB, MetalLBSpec, MetalLBStatus,
+    ComponentConfig, ControllerConfig, FrrK8sConfig, LogLevel, MemberlistConfig, MetalLB, MetalLBSpec,
+    MetalLBStatus, SpeakerConfig, SpeakerUpdateStrategy, UpdateStrategyType,
 };
 pub use service_bgp_status::{ServiceBGPStatus, ServiceBGPStatusSpec, ServiceBGPStatusStatus};
 pub use service_l2_status::{InterfaceInfo, ServiceL2Status, ServiceL2StatusSpec, ServiceL2StatusStatus};

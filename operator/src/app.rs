@@ -34,7 +34,7 @@ use metallb_runtime::{client, memory, shutdown, watch};
 
 use crate::args::{Args, Settings};
 use crate::metallb::rivals;
-use crate::metallb::status::State;
+use crate::metallb::status::{Remark, State};
 use crate::metallb::{self, Context, Error, Outcome, Retry, explain};
 use crate::platform::{self, Kind, Kinds};
 
@@ -352,19 +352,30 @@ impl Operator {
         )
     }
 
-    /// Tells a new state: always in the log, and as an Event if somebody has to act.
+    /// Tells a new state: always in the log, and as an Event if somebody has to act or gets something else than expected.
     fn report(&self, name: &str, regarding: k8s_openapi::api::core::v1::ObjectReference, state: State) {
+        let warn = |regarding, reason, message| {
+            self.recorder.publish(Note {
+                regarding,
+                kind: EventKind::Warning,
+                reason,
+                message,
+            });
+        };
         match state {
-            State::Available { note } => tracing::info!(metallb = name, detail = note, "available"),
+            State::Available { remarks } => {
+                let told: Vec<&str> = remarks.iter().map(|remark| remark.message.as_str()).collect();
+                tracing::info!(metallb = name, detail = told.join("; "), "available");
+                for Remark { event, message } in remarks {
+                    if let Some(reason) = event {
+                        warn(regarding.clone(), reason, message);
+                    }
+                }
+            }
             State::Progressing { message } => tracing::info!(metallb = name, detail = message, "progressing"),
             State::Degraded { reason, message } => {
                 tracing::error!(metallb = name, reason, detail = message, "degraded");
-                self.recorder.publish(Note {
-                    regarding,
-                    kind: EventKind::Warning,
-                    reason,
-                    message,
-                });
+                warn(regarding, reason, message);
             }
         }
     }

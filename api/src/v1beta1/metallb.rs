@@ -1,12 +1,21 @@
 //! The kind MetalLB: what the operator installs.
 
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive copies the struct, with its `pub`, into a function"
+)]
+
+mod speaker;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::CustomResource;
+use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use speaker::{MemberlistConfig, SpeakerConfig, SpeakerUpdateStrategy, UpdateStrategyType};
 
 /// How the installation should look. Everything is optional.
 #[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -83,9 +92,10 @@ pub struct MetalLBSpec {
 
     /// Settings of the speakers' pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub speaker_config: Option<ComponentConfig>,
+    pub speaker_config: Option<SpeakerConfig>,
 
-    /// Which BGP implementation to use: native, frr, frr-k8s or frr-k8s-external. Left out, the operator chooses.
+    /// Which BGP implementation to use: native. The others that older resources name (frr, frr-k8s and
+    /// frr-k8s-external) are accepted and served by it, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bgp_backend: Option<String>,
 
@@ -110,7 +120,7 @@ pub struct ControllerConfig {
 }
 
 /// Settings of the pods of one component.
-#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentConfig {
     /// PriorityClass of the pods.
@@ -134,7 +144,25 @@ pub struct ComponentConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::of_pod::<ResourceRequirements>")]
     pub resources: Option<ResourceRequirements>,
+
+    /// Further arguments of the program, each one flag with its value, for example --log-level=debug. One that the
+    /// operator passes as well replaces the operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), inner(length(max = 256)))]
+    #[x_kube(
+        validation = Rule::new("self.all(argument, argument.matches('^--?[a-z][a-z0-9-]*(=.*)?$'))")
+            .message("an extra argument is one flag with its value, such as --log-level=debug"),
+        validation = Rule::new(RESERVED)
+            .message("an extra argument cannot set what connects the parts of the installation: ports, namespace, \
+                      names, load balancer class, membership and webhooks")
+    )]
+    pub extra_args: Option<Vec<String>>,
 }
+
+/// Pods would not find each other, or not be found, if one of these was another than the operator knows.
+const RESERVED: &str = "!self.exists(argument, argument.matches('^--?(port|health-probe-port|namespace|node-name|pod-name\
+    |lb-class|ml-(bindaddr|bindport|labels|secret-key-path|secret-name)|deployment|webhook-mode|webhook-secret\
+    |cert-service-name|cert-dir|disable-cert-rotation|metrics-cert-dir)(=|$)'))";
 
 /// Settings of frr-k8s.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -169,6 +169,7 @@ fn webhooks(options: &Options) -> String {
         speaker_account: _,
         memberlist: _, // the controller makes it: a key that everybody can read is none
         exclude_l2: _,
+        memberlist_config: _, // whoever wants one makes it
         disruption_budget: _, // there is one controller
         constraints: _, // whether there is their kind, and that of what collects metrics, only the operator sees
         monitoring: _,

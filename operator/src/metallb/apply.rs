@@ -103,6 +103,7 @@ impl Target<'_> {
             speaker_account,
             memberlist,
             exclude_l2,
+            memberlist_config,
             disruption_budget,
             constraints,
             mut controller,
@@ -125,16 +126,14 @@ impl Target<'_> {
         let webhook_service = self.apply_one(&webhook_service).await?;
         let controller_metrics = self.apply_one(&controller_metrics).await?;
         let speaker_metrics = self.apply_one(&speaker_metrics).await?;
-        let disruption_budget = match disruption_budget {
-            Some(budget) => Some(self.apply_one(&budget).await?),
-            None => None,
-        };
+        let disruption_budget = self.apply_optional(disruption_budget).await?;
         let constraints = match constraints {
             Some(constraints) => Some(self.constrain(constraints).await?),
             None => None,
         };
         let memberlist = self.apply_one(&memberlist).await?;
         let exclude_l2 = self.apply_one(&exclude_l2).await?;
+        let memberlist_config = self.apply_optional(memberlist_config).await?;
         let controller = self.apply_controller(&controller).await?;
         let speaker = self.apply_workload(&speaker).await?;
         // And who answers before who asks.
@@ -152,6 +151,7 @@ impl Target<'_> {
             speaker_account,
             memberlist,
             exclude_l2,
+            memberlist_config,
             disruption_budget,
             constraints,
             controller,
@@ -221,6 +221,13 @@ impl Target<'_> {
         })
     }
 
+    async fn apply_optional<K: Made>(&self, wanted: Option<K>) -> Result<Option<K>, Error> {
+        match wanted {
+            Some(wanted) => self.apply_one(&wanted).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn apply_one<K: Made>(&self, wanted: &K) -> Result<K, Error> {
         let name = wanted.name_any();
         // Forced: these objects are ours, and a field that somebody else set is drift.
@@ -243,6 +250,7 @@ impl Target<'_> {
             memberlist: _,
             webhook_secret: _,
             exclude_l2,
+            memberlist_config,
             disruption_budget,
             controller,
             speaker,
@@ -263,7 +271,8 @@ impl Target<'_> {
         self.prune_kind::<PodDisruptionBudget>(&budgets).await?;
         self.prune_kind::<Service>(&[webhook_service, controller_metrics, speaker_metrics])
             .await?;
-        self.prune_kind::<ConfigMap>(&[exclude_l2]).await?;
+        let files: Vec<&ConfigMap> = [exclude_l2].into_iter().chain(memberlist_config).collect();
+        self.prune_kind::<ConfigMap>(&files).await?;
         self.prune_kind::<ServiceAccount>(&[controller_account, speaker_account])
             .await
     }

@@ -7,6 +7,7 @@ mod controller;
 mod disruption_budget;
 mod exclude_l2;
 mod memberlist;
+mod memberlist_config;
 mod metrics;
 mod monitoring;
 mod object;
@@ -27,6 +28,7 @@ use metallb_runtime::memberlist_key::FreshKey;
 
 pub(super) use account_binding::bind_to_account;
 pub(super) use memberlist::key_of as memberlist_key;
+pub(super) use speaker::ON_DELETE;
 
 use crate::args::Settings;
 use crate::metallb::validate::ValidatedMetalLB;
@@ -55,6 +57,8 @@ pub struct Resources<State> {
     pub memberlist: Secret,
     /// The interfaces on which speakers stay silent
     pub exclude_l2: ConfigMap,
+    /// How speakers find out about one another, if the MetalLB says so
+    pub memberlist_config: Option<ConfigMap>,
     /// Keeps a drain from taking all controllers at once, if there are several
     pub disruption_budget: Option<PodDisruptionBudget>,
     /// What admits the speakers where pods need more than a Role, on OpenShift
@@ -91,7 +95,11 @@ pub fn build(metallb: &ValidatedMetalLB, settings: &Settings, fresh_key: &FreshK
         controller_account: service_account::controller(&origin),
         speaker_account: service_account::speaker(&origin),
         memberlist: memberlist::secret(&origin, metallb.memberlist_key.as_ref(), fresh_key),
-        exclude_l2: exclude_l2::config_map(&origin),
+        exclude_l2: exclude_l2::config_map(&origin, metallb.excluded_interfaces.as_deref()),
+        memberlist_config: metallb
+            .memberlist
+            .as_ref()
+            .map(|numbers| memberlist_config::config_map(&origin, numbers)),
         disruption_budget: disruption_budget::of_controller(&origin, metallb.replicas),
         constraints: metallb.platform.is_openshift().then(constraints::of_speakers),
         controller: controller::deployment(&origin, metallb, settings),

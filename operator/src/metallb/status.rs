@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
-use metallb_api::names::{self, condition};
+use metallb_api::names::{self, condition, event};
 use metallb_api::v1beta1::MetalLB;
 use serde_json::json;
 
 use super::apply::POLICY_ENFORCED;
-use super::build::{Applied, Resources};
+use super::build::{Applied, ON_DELETE, Resources};
 use super::validate::ForeignBgp;
 
 /// The longest message. The API server refuses more than 32,768 characters; nobody reads more than this.
@@ -24,7 +24,7 @@ pub enum State {
     /// Everything runs as asked.
     Available {
         /// What the user should know all the same
-        note: String,
+        remarks: Vec<Remark>,
     },
     /// On the way.
     Progressing {
@@ -40,6 +40,24 @@ pub enum State {
     },
 }
 
+/// Something about a MetalLB that is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The reason of the Event that tells it; none for what passes by itself
+    pub event: Option<&'static str>,
+    /// What there is to know
+    pub message: String,
+}
+
+impl Remark {
+    fn of(event: &'static str, message: String) -> Self {
+        Self {
+            event: Some(event),
+            message,
+        }
+    }
+}
+
 impl State {
     /// The state of the applied objects.
     pub fn of(applied: &Resources<Applied>, foreign_bgp: Option<ForeignBgp>) -> Self {
@@ -49,6 +67,7 @@ impl State {
             speaker_account: _,
             memberlist: _,
             exclude_l2: _,
+            memberlist_config: _,
             disruption_budget: _,
             constraints: _,
             webhook_service: _,
@@ -80,13 +99,14 @@ impl State {
         if !pending.is_empty() {
             return Self::Progressing { message: pending };
         }
-        let notes = [
+        let remarks = [
             without_nodes(speaker),
+            until_deleted(speaker),
             unenforced(webhooks.as_ref()),
-            foreign_bgp.map(foreign_bgp_note),
+            foreign_bgp.map(not_installed),
         ];
         Self::Available {
-            note: joined(notes.iter().flatten()),
+            remarks: remarks.into_iter().flatten().collect(),
         }
     }
 
@@ -94,9 +114,13 @@ impl State {
     /// `previous` unless the status changes.
     pub fn conditions(&self, previous: &[Condition], generation: Option<i64>, now: &Time) -> Vec<Condition> {
         // Upgradeable follows Available: with all pods ready nothing of ours stands in the way of an upgrade.
+        let remarked = match self {
+            Self::Available { remarks } => joined(remarks.iter().map(|remark| &remark.message)),
+            Self::Progressing { .. } | Self::Degraded { .. } => String::new(),
+        };
         let set: &[(&str, &str, &str)] = match self {
-            Self::Available { note } => &[
-                (condition::AVAILABLE, condition::AVAILABLE, note),
+            Self::Available { .. } => &[
+                (condition::AVAILABLE, condition::AVAILABLE, &remarked),
                 (condition::UPGRADEABLE, condition::UPGRADEABLE, ""),
             ],
             Self::Progressing { message } => &[(condition::PROGRESSING, condition::PROGRESSING, message)],
@@ -189,6 +213,11 @@ fn speaker_rollout(daemon_set: &DaemonSet) -> Rollout {
     }
     let wanted = status.desired_number_scheduled;
     let (ready, updated) = (status.number_ready, status.updated_number_scheduled.unwrap_or(0));
+    let updated = if waits_for_deletion(daemon_set) {
+        wanted
+    } else {
+        updated
+    };
     if ready == wanted && updated == wanted && status.current_number_scheduled == wanted {
         Rollout::Done
     } else {
@@ -205,38 +234,64 @@ fn pods(ready: i32, updated: i32, wanted: i32) -> String {
 }
 
 /// A DaemonSet without a node is complete, and nothing will be announced.
-fn without_nodes(daemon_set: &DaemonSet) -> Option<String> {
+fn without_nodes(daemon_set: &DaemonSet) -> Option<Remark> {
     let wanted = daemon_set
         .status
         .as_ref()
         .map_or(0, |status| status.desired_number_scheduled);
     (wanted == 0).then(|| {
-        format!(
+        let message = format!(
             "DaemonSet {}: no node may run it (node selector, taints), so no address is announced",
             names::object::SPEAKER
-        )
+        );
+        Remark::of(event::NO_NODES, message)
+    })
+}
+
+/// Whether the MetalLB leaves the replacement of speakers to somebody else.
+fn waits_for_deletion(daemon_set: &DaemonSet) -> bool {
+    let strategy = daemon_set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.update_strategy.as_ref());
+    strategy.and_then(|strategy| strategy.type_.as_deref()) == Some(ON_DELETE)
+}
+
+/// What is asked for so is no fault.
+fn until_deleted(daemon_set: &DaemonSet) -> Option<Remark> {
+    let status = daemon_set.status.as_ref()?;
+    let updated = status.updated_number_scheduled.unwrap_or(0);
+    let old = status.desired_number_scheduled - updated;
+    (old > 0 && waits_for_deletion(daemon_set)).then(|| Remark {
+        event: None,
+        message: format!(
+            "DaemonSet {}: {old} pods are as they were before the last change, until they are deleted (updateStrategy)",
+            names::object::SPEAKER
+        ),
     })
 }
 
 /// Everything is served all the same, but what contradicts itself is no longer refused when it is written.
-fn unenforced(webhooks: Option<&ValidatingWebhookConfiguration>) -> Option<String> {
+fn unenforced(webhooks: Option<&ValidatingWebhookConfiguration>) -> Option<Remark> {
     let enforced = |webhooks: &ValidatingWebhookConfiguration| {
         let mut all = webhooks.webhooks.iter().flatten();
         all.all(|webhook| webhook.failure_policy.as_deref() == Some(POLICY_ENFORCED))
     };
-    (!webhooks.is_some_and(enforced)).then(|| {
-        "the webhooks are not enforced: the controller has not yet made their certificate, or told the API server of it; \
-         its log says why"
-            .to_owned()
+    (!webhooks.is_some_and(enforced)).then(|| Remark {
+        event: None,
+        message: "the webhooks are not enforced: the controller has not yet made their certificate, or told the API \
+                  server of it; its log says why"
+            .to_owned(),
     })
 }
 
-fn foreign_bgp_note(backend: ForeignBgp) -> String {
-    format!(
+fn not_installed(backend: ForeignBgp) -> Remark {
+    let message = format!(
         "bgpBackend {} is accepted and not installed: in this version addresses are announced by layer 2 only, \
          and BGP will be spoken by the speaker itself",
         backend.as_str()
-    )
+    );
+    Remark::of(event::BGP_BACKEND, message)
 }
 
 fn joined<'a>(messages: impl Iterator<Item = &'a String>) -> String {

@@ -9,10 +9,13 @@ use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 use metallb_api::names;
-use metallb_api::v1beta1::{ComponentConfig, ControllerConfig, FrrK8sConfig, LogLevel, MetalLBSpec};
+use metallb_api::v1beta1::{
+    ComponentConfig, ControllerConfig, FrrK8sConfig, LogLevel, MemberlistConfig, MetalLBSpec, SpeakerConfig,
+    SpeakerUpdateStrategy,
+};
 
 use super::dereference::Dereferenced;
-use super::rivals::{self, Verdict};
+use super::rivals::{self, Verdict, Workload};
 use crate::platform::Platform;
 
 /// A MetalLB that can be built.
@@ -32,6 +35,12 @@ pub struct ValidatedMetalLB {
     pub controller: PodSettings,
     /// Settings of the speakers' pods
     pub speaker: PodSettings,
+    /// How they are replaced
+    pub update_strategy: SpeakerUpdateStrategy,
+    /// The interfaces on which they stay silent, if these are not the usual ones
+    pub excluded_interfaces: Option<Vec<String>>,
+    /// How they find out about one another, if this is not the usual way
+    pub memberlist: Option<MemberlistConfig>,
     /// The memberlist key that is already in use
     pub memberlist_key: Option<ByteString>,
     /// What the cluster has besides Kubernetes
@@ -57,6 +66,8 @@ pub struct PodSettings {
     pub runtime_class_name: Option<String>,
     /// Resources of the one container
     pub resources: Option<ResourceRequirements>,
+    /// What its program is to be told besides
+    pub extra_arguments: Vec<String>,
 }
 
 /// A BGP implementation beside the speaker that a resource may ask for. It is not installed: resources that name it
@@ -146,11 +157,7 @@ pub fn validate(dereferenced: Dereferenced) -> Result<ValidatedMetalLB, Error> {
     if metallb.name_any() != names::object::METALLB {
         return Err(Error::Name(metallb.name_any()));
     }
-    let rivals = match rivals::judge(&workloads, &metallb.namespace().unwrap_or_default()) {
-        Verdict::Alone => None,
-        Verdict::First(message) => Some(message),
-        Verdict::Later(message) => return Err(Error::Rivals(message)),
-    };
+    let rivals = beside(&workloads, &metallb.namespace().unwrap_or_default())?;
     let owner = metallb.controller_owner_ref(&()).ok_or(Error::NoUid)?;
     // Taken apart without `..`: a new field must be handled here.
     let MetalLBSpec {
@@ -171,6 +178,13 @@ pub fn validate(dereferenced: Dereferenced) -> Result<ValidatedMetalLB, Error> {
         replicas,
         pods: controller_config,
     } = controller_config.unwrap_or_default();
+    let SpeakerConfig {
+        tolerate_all,
+        update_strategy,
+        excluded_interfaces,
+        memberlist,
+        pods: speaker_config,
+    } = speaker_config.unwrap_or_default();
     Ok(ValidatedMetalLB {
         owner: OwnerReference {
             block_owner_deletion: Some(true),
@@ -185,20 +199,45 @@ pub fn validate(dereferenced: Dereferenced) -> Result<ValidatedMetalLB, Error> {
             component: Component::Controller,
             node_selector: controller_node_selector,
             tolerations: controller_tolerations,
-            config: Some(controller_config),
+            config: controller_config,
         }
         .validate()?,
         speaker: Pods {
             component: Component::Speaker,
             node_selector,
-            tolerations: speaker_tolerations,
+            tolerations: tolerated(tolerate_all, speaker_tolerations),
             config: speaker_config,
         }
         .validate()?,
+        update_strategy: update_strategy.unwrap_or_default(),
+        excluded_interfaces,
+        memberlist,
         memberlist_key,
         platform,
         rivals,
     })
+}
+
+/// What to tell of another MetalLB that came later.
+fn beside(workloads: &[Workload], namespace: &str) -> Result<Option<String>, Error> {
+    match rivals::judge(workloads, namespace) {
+        Verdict::Alone => Ok(None),
+        Verdict::First(message) => Ok(Some(message)),
+        Verdict::Later(message) => Err(Error::Rivals(message)),
+    }
+}
+
+/// A toleration without a key and an effect is one of every taint.
+fn tolerated(all: Option<bool>, some: Option<Vec<Toleration>>) -> Option<Vec<Toleration>> {
+    let every_taint = || Toleration {
+        operator: Some("Exists".to_owned()),
+        ..Toleration::default()
+    };
+    if all == Some(true) {
+        Some(vec![every_taint()])
+    } else {
+        some
+    }
 }
 
 fn word(level: LogLevel) -> &'static str {
@@ -244,7 +283,7 @@ struct Pods {
     component: Component,
     node_selector: Option<BTreeMap<String, String>>,
     tolerations: Option<Vec<Toleration>>,
-    config: Option<ComponentConfig>,
+    config: ComponentConfig,
 }
 
 impl Pods {
@@ -269,7 +308,8 @@ impl Pods {
             affinity,
             annotations,
             resources,
-        } = config.unwrap_or_default();
+            extra_args,
+        } = config;
         if let Some((kind, weight)) = affinity.as_ref().and_then(invalid_weight) {
             return Err(Error::Weight {
                 component,
@@ -285,6 +325,7 @@ impl Pods {
             priority_class_name: priority_class_name.filter(|name| !name.is_empty()),
             runtime_class_name: runtime_class_name.filter(|name| !name.is_empty()),
             resources,
+            extra_arguments: extra_args.unwrap_or_default(),
         })
     }
 }

@@ -89,6 +89,23 @@ pub async fn run_as(cluster: &Cluster, spec: MetalLBSpec) -> Result<()> {
     .await
 }
 
+/// The condition Degraded of a MetalLB, once it holds.
+///
+/// # Errors
+/// If it does not come to that.
+pub async fn degraded(cluster: &Cluster, name: &str) -> Result<Condition> {
+    let resources: Api<MetalLB> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    wait::until("its condition Degraded", ROLLOUT_LIMIT, async || {
+        let status = resources.get(name).await?.status;
+        let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+        let found = conditions
+            .into_iter()
+            .find(|condition| condition.type_ == "Degraded" && condition.status == "True");
+        Ok::<_, kube::Error>(found.map_or(Look::NotYet("no such condition".into()), Look::Done))
+    })
+    .await
+}
+
 /// Makes the cluster run no MetalLB, and waits until nobody asks its webhooks any more.
 ///
 /// # Errors

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, Pod, ServiceAccount, Toleration};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount, Toleration};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use metallb_api::names::annotation::SERVICE_ACCOUNT_UID;
 use metallb_api::v1beta1::{ComponentConfig, ControllerConfig, MetalLB, MetalLBSpec};
 use metallb_e2e::fixtures::{METALLB_NAMESPACE, load_balancer, pool};
 use metallb_e2e::kubernetes::Cluster;
-use metallb_e2e::metallb::{self, available, run_as};
+use metallb_e2e::metallb::{self, available, degraded, run_as};
 use metallb_e2e::wait::{self, Look};
 use serde_json::json;
 
@@ -252,20 +251,6 @@ async fn what_is_added_to_pods_is_removed_and_a_restart_by_hand_is_not() -> Resu
     available(&cluster).await
 }
 
-/// The condition Degraded of a MetalLB, once it holds.
-async fn degraded(cluster: &Cluster, name: &str) -> Result<Condition> {
-    let resources = api::<MetalLB>(cluster);
-    wait::until("its condition Degraded", LIMIT, async || {
-        let status = resources.get(name).await?.status;
-        let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
-        let found = conditions
-            .into_iter()
-            .find(|condition| condition.type_ == "Degraded" && condition.status == "True");
-        Ok::<_, kube::Error>(found.map_or(Look::NotYet("no such condition".into()), Look::Done))
-    })
-    .await
-}
-
 #[tokio::test]
 async fn what_the_api_server_refuses_is_told_in_its_words_also_at_the_first_install() -> Result<()> {
     let cluster = Cluster::connect().await?;
@@ -396,84 +381,6 @@ async fn a_resource_of_another_name_is_told_so() -> Result<()> {
         "{condition:?}"
     );
     Ok(())
-}
-
-/// A DaemonSet as a Helm chart of MetalLB makes it, without pods.
-fn of_a_chart(namespace: &str) -> serde_json::Value {
-    let labels = json!({"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "speaker"});
-    let template = json!({"metadata": {"labels": labels}, "spec": {
-        "nodeSelector": {"no": "node"}, "containers": [{"name": "speaker", "image": "example.org/a:1"}],
-    }});
-    let mut object = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {
-        "name": "metallb-speaker", "namespace": namespace, "labels": labels,
-    }, "spec": {"selector": {"matchLabels": labels}, "template": template}});
-    object["metadata"]["labels"]["app.kubernetes.io/managed-by"] = "Helm".into();
-    object
-}
-
-/// Waits until an Event with this reason about the MetalLB contains this text.
-async fn told(cluster: &Cluster, reason: &str, text: &str) -> Result<()> {
-    let about = ListParams::default().fields(&format!("involvedObject.name=metallb,reason={reason}"));
-    wait::until(format!("an Event {reason} on MetalLB"), LIMIT, async || {
-        let events = api::<Event>(cluster).list(&about).await?.items;
-        let messages: Vec<String> = events.into_iter().filter_map(|event| event.message).collect();
-        let told = messages.iter().any(|message| message.contains(text));
-        Ok::<_, kube::Error>(if told {
-            Look::Done(())
-        } else {
-            Look::NotYet(messages.join("; "))
-        })
-    })
-    .await
-}
-
-#[tokio::test]
-async fn nothing_is_installed_beside_another_metallb_and_it_goes_on_when_that_is_gone() -> Result<()> {
-    let cluster = Cluster::connect().await?;
-    metallb::absent(&cluster).await?;
-    cluster
-        .in_namespace("another-metallb", async |namespace| {
-            let other = of_a_chart(namespace.name()).to_string();
-            namespace.kubectl_apply(&other).await?;
-            cluster.apply(&metallb::resource(metallb::ordinary())).await?;
-            let condition = degraded(&cluster, "metallb").await?;
-            let named = format!("DaemonSet {}/metallb-speaker", namespace.name());
-            ensure!(condition.reason == "AnotherMetalLBInstalled", "{condition:?}");
-            ensure!(condition.message.contains(&named), "{condition:?}");
-            told(&cluster, "AnotherMetalLBInstalled", &named).await?;
-            let there = made(&cluster).await?;
-            ensure!(there.is_empty(), "{there:?}");
-
-            // Nothing but its end tells the operator.
-            namespace
-                .kubectl(["delete", "daemonset", "metallb-speaker"])
-                .await?;
-            available(&cluster).await?;
-
-            // The one that comes second is told as well, and what was there first is kept as it should be.
-            namespace.kubectl_apply(&other).await?;
-            let condition = degraded(&cluster, "metallb").await?;
-            ensure!(condition.message.contains("goes on"), "{condition:?}");
-            let exclude = ["delete", "configmap", "metallb-excludel2", "--wait=false"];
-            let words = ["--namespace", METALLB_NAMESPACE].into_iter().chain(exclude);
-            cluster.kubectl(words).await?;
-            let files = api::<ConfigMap>(&cluster);
-            wait::until("the ConfigMap to come back", LIMIT, async || {
-                let found = files.get_opt("metallb-excludel2").await?;
-                let there = found.is_some_and(|found| found.metadata.deletion_timestamp.is_none());
-                Ok::<_, kube::Error>(if there {
-                    Look::Done(())
-                } else {
-                    Look::NotYet("it is not there".to_owned())
-                })
-            })
-            .await?;
-            namespace
-                .kubectl(["delete", "daemonset", "metallb-speaker"])
-                .await?;
-            available(&cluster).await
-        })
-        .await
 }
 
 #[tokio::test]

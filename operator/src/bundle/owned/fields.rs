@@ -215,7 +215,33 @@ const METALLB: &[Field] = &[
         "Runtime class of the controller",
         ADVANCED_TEXT,
     ),
+    field(
+        "controllerConfig.extraArgs",
+        "Further arguments of the controller",
+        ADVANCED,
+    ),
     field("speakerConfig", "Speakers", ADVANCED),
+    field(
+        "speakerConfig.tolerateAll",
+        "Tolerate every taint",
+        ADVANCED_SWITCH,
+    ),
+    field(
+        "speakerConfig.updateStrategy",
+        "How the speakers are replaced",
+        ADVANCED,
+    ),
+    field(
+        "speakerConfig.excludedInterfaces",
+        "Interfaces to stay silent on",
+        ADVANCED,
+    ),
+    field("speakerConfig.memberlist", "Membership of the speakers", ADVANCED),
+    field(
+        "speakerConfig.extraArgs",
+        "Further arguments of the speakers",
+        ADVANCED,
+    ),
     field("speakerConfig.resources", "Resources of each speaker", RESOURCES),
     field("speakerConfig.affinity", "Affinity of the speakers", ADVANCED),
     field(

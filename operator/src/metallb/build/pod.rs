@@ -47,6 +47,7 @@ impl Component<'_> {
             priority_class_name,
             runtime_class_name,
             resources,
+            extra_arguments,
         } = settings;
         tolerations.extend(wanted.iter().cloned());
         let spec = PodSpec {
@@ -61,6 +62,9 @@ impl Component<'_> {
             enable_service_links: Some(false),
             containers: vec![Container {
                 resources: resources.clone(),
+                args: container
+                    .args
+                    .map(|arguments| with_extra(arguments, extra_arguments)),
                 ..container
             }],
             ..PodSpec::default()
@@ -99,6 +103,19 @@ pub(super) fn arguments(metallb: &ValidatedMetalLB, settings: &Settings) -> Vec<
     );
     arguments.extend(metallb.platform.tls.iter().flat_map(Profile::arguments));
     arguments
+}
+
+/// The arguments of the operator, without those that are also in `extra`, and these: a flag may be given once.
+fn with_extra(mut arguments: Vec<String>, extra: &[String]) -> Vec<String> {
+    arguments.retain(|argument| extra.iter().all(|other| flag(other) != flag(argument)));
+    arguments.extend(extra.iter().cloned());
+    arguments
+}
+
+/// The name in `--name=value`, with one dash or two.
+fn flag(argument: &str) -> &str {
+    let name = argument.trim_start_matches('-');
+    name.split_once('=').map_or(name, |(name, _)| name)
 }
 
 /// A TCP port that the program listens on.

@@ -7,6 +7,8 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use metallb_api::names;
+use metallb_api::v1beta1::{SpeakerUpdateStrategy, UpdateStrategyType};
+use serde_json::json;
 
 use super::metrics;
 use super::object::{Origin, selector};
@@ -17,6 +19,8 @@ use crate::metallb::validate::ValidatedMetalLB;
 /// Enough to tell the other speakers that this one goes, and to answer until they have taken over, which a speaker does
 /// for a second at the most; every second more is a second in which a rolling update stands still.
 const GRACE_SECONDS: i64 = 2;
+/// The strategy that leaves pods as they are until somebody deletes them.
+pub(in crate::metallb) const ON_DELETE: &str = "OnDelete";
 /// Where the speaker finds the memberlist key.
 const KEY_DIRECTORY: &str = "/etc/ml_secret_key";
 /// Only the owner, root, reads the mounted files. Decimal in JSON, so 256 on the wire.
@@ -34,6 +38,7 @@ pub(super) fn daemon_set(origin: &Origin<'_>, metallb: &ValidatedMetalLB, settin
     };
     let mut template = component.template(container(metallb, settings));
     on_the_node(&mut template);
+    read_anew(metallb, &mut template);
     if metallb.platform.is_openshift() {
         metrics::certified(names::object::SPEAKER, &mut template);
         admitted(&mut template);
@@ -42,21 +47,57 @@ pub(super) fn daemon_set(origin: &Origin<'_>, metallb: &ValidatedMetalLB, settin
         metadata: origin.metadata(names::object::SPEAKER, names::object::SPEAKER),
         spec: Some(DaemonSetSpec {
             revision_history_limit: Some(3),
-            // One node after the other: the others take over the addresses of the one that is being replaced.
-            update_strategy: Some(DaemonSetUpdateStrategy {
-                type_: Some("RollingUpdate".to_owned()),
-                rolling_update: Some(RollingUpdateDaemonSet {
-                    max_unavailable: Some(IntOrString::Int(1)),
-                    // Said, although it is the default: an edit of it is then undone as well.
-                    max_surge: Some(IntOrString::Int(0)),
-                }),
-            }),
+            update_strategy: Some(update_strategy(&metallb.update_strategy)),
             selector: selector(names::object::SPEAKER),
             template,
             ..DaemonSetSpec::default()
         }),
         ..DaemonSet::default()
     }
+}
+
+/// One node after the other, if nothing else is asked for: the others take over the addresses of the one that is being
+/// replaced.
+fn update_strategy(wanted: &SpeakerUpdateStrategy) -> DaemonSetUpdateStrategy {
+    let SpeakerUpdateStrategy {
+        type_,
+        max_unavailable,
+    } = wanted;
+    let rolling_update = RollingUpdateDaemonSet {
+        max_unavailable: Some(max_unavailable.clone().unwrap_or(IntOrString::Int(1))),
+        // Said, although it is the default: an edit of it is then undone as well.
+        max_surge: Some(IntOrString::Int(0)),
+    };
+    let (type_, rolling_update) = match type_.unwrap_or_default() {
+        UpdateStrategyType::RollingUpdate => ("RollingUpdate", Some(rolling_update)),
+        UpdateStrategyType::OnDelete => (ON_DELETE, None),
+    };
+    DaemonSetUpdateStrategy {
+        type_: Some(type_.to_owned()),
+        rolling_update,
+    }
+}
+
+/// A speaker reads its files when it starts, so it has to start again when the MetalLB changes them. Where it says nothing
+/// about them there is no such annotation.
+fn read_anew(metallb: &ValidatedMetalLB, template: &mut PodTemplateSpec) {
+    if metallb.excluded_interfaces.is_none() && metallb.memberlist.is_none() {
+        return;
+    }
+    let files = json!([metallb.excluded_interfaces, metallb.memberlist]).to_string();
+    let metadata = template.metadata.get_or_insert_default();
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.insert(
+        names::annotation::FILES.to_owned(),
+        format!("{:016x}", fnv1a(&files)),
+    );
+}
+
+/// FNV-1a: short, and the same in every version of the operator, which the standard library does not promise of its own.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Names the security context constraints: without that the ones with the highest priority that admit the pod are taken, which

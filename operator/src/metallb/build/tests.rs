@@ -1,4 +1,5 @@
 mod openshift;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,6 +88,7 @@ fn every_object_is_found_by_its_labels_and_goes_with_its_owner() {
         speaker_account,
         memberlist,
         exclude_l2,
+        memberlist_config,
         disruption_budget,
         controller,
         speaker,
@@ -101,12 +103,17 @@ fn every_object_is_found_by_its_labels_and_goes_with_its_owner() {
         speaker_metrics,
         monitoring: _,
         state: PhantomData,
-    } = built("{controllerConfig: {replicas: 2}}");
-    let rows: [(&ObjectMeta, &str, &str); 11] = [
+    } = built("{controllerConfig: {replicas: 2}, speakerConfig: {memberlist: {}}}");
+    let rows: [(&ObjectMeta, &str, &str); 12] = [
         (&controller_account.metadata, "controller", "controller"),
         (&speaker_account.metadata, "speaker", "speaker"),
         (&memberlist.metadata, "metallb-memberlist", "speaker"),
         (&exclude_l2.metadata, "metallb-excludel2", "speaker"),
+        (
+            &memberlist_config.unwrap().metadata,
+            "metallb-memberlist-config",
+            "speaker",
+        ),
         (&controller.metadata, "controller", "controller"),
         (&speaker.metadata, "speaker", "speaker"),
         (&disruption_budget.unwrap().metadata, "controller", "controller"),

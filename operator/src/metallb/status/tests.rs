@@ -73,6 +73,7 @@ fn applied(controller: Deployment, speaker: DaemonSet) -> Resources<Applied> {
         speaker_account: ServiceAccount::default(),
         memberlist: Secret::default(),
         exclude_l2: ConfigMap::default(),
+        memberlist_config: None,
         disruption_budget: None,
         constraints: None,
         webhook_service: Service::default(),
@@ -97,7 +98,7 @@ const SPEAKER_DONE: [i32; 4] = [3, 3, 3, 3];
 
 #[test]
 fn available_means_that_every_pod_is_up_to_date_and_ready() {
-    let available = || State::Available { note: String::new() };
+    let available = || State::Available { remarks: Vec::new() };
     let progressing = |message: &str| State::Progressing {
         message: message.into(),
     };
@@ -157,7 +158,11 @@ fn available_means_that_every_pod_is_up_to_date_and_ready() {
             deployment(2, CONTROLLER_DONE),
             daemon_set(2, [0, 0, 0, 0]),
             State::Available {
-                note: "DaemonSet speaker: no node may run it (node selector, taints), so no address is announced".into(),
+                remarks: vec![Remark {
+                    event: Some("NoNodeForSpeakers"),
+                    message: "DaemonSet speaker: no node may run it (node selector, taints), so no address is announced"
+                        .into(),
+                }],
             },
         ),
     ];
@@ -215,7 +220,7 @@ fn a_controller_whose_pods_cannot_be_made_degrades_with_the_cause() {
                 "FailedCreate",
                 "quota",
             ),
-            State::Available { note: String::new() },
+            State::Available { remarks: Vec::new() },
         ),
     ] {
         assert_eq!(state(controller, daemon_set(2, SPEAKER_DONE)), expected);
@@ -230,30 +235,43 @@ fn webhooks_that_are_not_enforced_are_a_note() {
         (None, true),
     ] {
         let all = applied(deployment(2, CONTROLLER_DONE), daemon_set(2, SPEAKER_DONE));
-        let State::Available { note } = State::of(&Resources { webhooks, ..all }, None) else {
+        let State::Available { remarks } = State::of(&Resources { webhooks, ..all }, None) else {
             panic!("everything runs");
         };
-        assert_eq!(note.starts_with("the webhooks are not enforced"), noted, "{note}");
+        // It passes, so that no Event is worth it.
+        let told = |remark: &Remark| {
+            remark.event.is_none() && remark.message.starts_with("the webhooks are not enforced")
+        };
+        assert_eq!(remarks.iter().any(told), noted, "{remarks:?}");
     }
 }
 
 #[test]
 fn another_bgp_implementation_is_told_to_be_absent() {
     let applied = applied(deployment(2, CONTROLLER_DONE), daemon_set(2, SPEAKER_DONE));
-    let State::Available { note } = State::of(&applied, Some(ForeignBgp::FrrK8s)) else {
-        panic!("everything runs");
-    };
-    assert!(
-        note.starts_with("bgpBackend frr-k8s is accepted and not installed"),
-        "{note}"
-    );
+    for backend in [ForeignBgp::Frr, ForeignBgp::FrrK8s, ForeignBgp::FrrK8sExternal] {
+        let State::Available { remarks } = State::of(&applied, Some(backend)) else {
+            panic!("everything runs");
+        };
+        let [Remark { event, message }] = remarks.as_slice() else {
+            panic!("{remarks:?}");
+        };
+        assert_eq!(*event, Some("BGPBackendNotInstalled"));
+        let told = format!("bgpBackend {} is accepted and not installed", backend.as_str());
+        assert!(message.starts_with(&told), "{message}");
+    }
 }
 
 #[test]
 fn there_are_always_four_conditions_in_one_order_with_reasons_that_the_crd_accepts() {
     let rows = [
         (
-            State::Available { note: "n".into() },
+            State::Available {
+                remarks: vec![Remark {
+                    event: None,
+                    message: "n".into(),
+                }],
+            },
             ["True", "True", "False", "False"],
             "Available",
         ),
@@ -310,14 +328,14 @@ fn a_transition_time_moves_only_when_the_status_does() {
     .conditions(&first, Some(1), &at(20));
     assert!(later.iter().all(|one| one.last_transition_time == at(10)));
     assert_ne!(later, first, "the message is news");
-    let done = State::Available { note: String::new() }.conditions(&later, Some(1), &at(30));
+    let done = State::Available { remarks: Vec::new() }.conditions(&later, Some(1), &at(30));
     let times: Vec<Time> = done.iter().map(|one| one.last_transition_time.clone()).collect();
     assert_eq!(
         times,
         [at(30), at(30), at(30), at(10)],
         "Degraded was and is False"
     );
-    let again = State::Available { note: String::new() }.conditions(&done, Some(1), &at(40));
+    let again = State::Available { remarks: Vec::new() }.conditions(&done, Some(1), &at(40));
     assert_eq!(again, done, "nothing is written when nothing changes");
 }
 
@@ -328,4 +346,23 @@ fn a_message_of_any_length_fits() {
     }
     .conditions(&[], None, &at(0));
     assert_eq!(conditions[2].message.chars().count(), MESSAGE_CHARACTERS_MAX);
+}
+
+#[test]
+fn speakers_that_wait_to_be_deleted_are_no_fault() {
+    let mut waits = daemon_set(2, [3, 3, 1, 3]);
+    let strategy = json!({ "selector": {}, "template": {}, "updateStrategy": { "type": "OnDelete" } });
+    waits.spec = serde_json::from_value(strategy).unwrap();
+    let State::Available { remarks } = state(deployment(2, CONTROLLER_DONE), waits.clone()) else {
+        panic!("all of them are ready");
+    };
+    assert!(
+        remarks[0].message.contains("2 pods are as they were"),
+        "{remarks:?}"
+    );
+    waits.status = daemon_set(2, [3, 3, 3, 3]).status;
+    assert_eq!(
+        state(deployment(2, CONTROLLER_DONE), waits),
+        State::Available { remarks: Vec::new() }
+    );
 }

@@ -1,9 +1,8 @@
 use k8s_openapi::api::core::v1::Toleration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use metallb_api::v1beta1::MetalLB;
+use metallb_api::v1beta1::{MetalLB, SpeakerUpdateStrategy};
 
 use super::*;
-use crate::metallb::rivals::Workload;
 
 /// A MetalLB as the API server returns it, with the given `spec`.
 fn dereferenced(name: &str, spec: &str) -> Dereferenced {
@@ -42,6 +41,9 @@ fn an_empty_resource_gets_every_default() {
         replicas: 1,
         controller: PodSettings::default(),
         speaker: PodSettings::default(),
+        update_strategy: SpeakerUpdateStrategy::default(),
+        excluded_interfaces: None,
+        memberlist: None,
         memberlist_key: None,
         platform: Platform::default(),
         rivals: None,
