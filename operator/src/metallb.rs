@@ -4,6 +4,8 @@
 pub mod apply;
 pub mod build;
 pub mod dereference;
+#[cfg(test)]
+mod kills;
 pub mod rivals;
 pub mod status;
 pub mod validate;
