@@ -3,6 +3,7 @@
 //! Owns spelling only: when an event is sent or an annotation is honoured is decided elsewhere. What MetalLB
 //! already calls something keeps that name, because dashboards, scripts and `kubectl wait` lines depend on it.
 
+pub mod condition;
 pub mod env;
 pub mod legacy;
 pub mod webhook;
@@ -217,47 +218,6 @@ pub mod metric {
     pub const NODE: &str = "node";
 }
 
-/// Condition types, and the reasons that go with them.
-pub mod condition {
-    /// On a MetalLB: controller and speaker run as asked.
-    pub const AVAILABLE: &str = "Available";
-    /// On a MetalLB: the operator may be upgraded now.
-    pub const UPGRADEABLE: &str = "Upgradeable";
-    /// On a MetalLB: changes are being rolled out.
-    pub const PROGRESSING: &str = "Progressing";
-    /// On a MetalLB: something is wrong, the message says what.
-    pub const DEGRADED: &str = "Degraded";
-    /// Reason of `Degraded` when the MetalLB has a name other than [`super::object::METALLB`].
-    pub const INCORRECT_NAME: &str = "IncorrectMetalLBResourceName";
-    /// Reason of `Degraded` when the MetalLB asks for something that cannot be.
-    pub const INVALID: &str = "InvalidMetalLBResource";
-    /// Reason of `Degraded` when the API server was asked to make it so and did not.
-    pub const FAILED_TO_SYNC: &str = "FailedToSyncMetalLBResources";
-    /// Reason of `Degraded` when the objects are there and their pods cannot be made.
-    pub const ROLLOUT_FAILED: &str = "RolloutFailed";
-
-    /// Reason of `Degraded` when there is another MetalLB on the cluster.
-    pub const ANOTHER_INSTALLATION: &str = "AnotherMetalLBInstalled";
-
-    /// On the controller's ConfigurationState: the pools are understood.
-    pub const POOL_RECONCILER_VALID: &str = "poolReconcilerValid";
-    /// On a speaker's ConfigurationState: the configuration is understood.
-    pub const CONFIG_RECONCILER_VALID: &str = "configReconcilerValid";
-    /// Reason on a ConfigurationState: all is well.
-    pub const RECONCILED: &str = "Reconciled";
-    /// Reason on a ConfigurationState: an object the user wrote is wrong.
-    pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
-    /// Reason on a ConfigurationState: anything else.
-    pub const UNKNOWN_ERROR: &str = "UnknownError";
-
-    /// On a Service, `False`, while it has no address: its reason and message say why. There is none on a Service that
-    /// has one.
-    pub const ADDRESS_ALLOCATED: &str = "metallb.io/AddressAllocated";
-
-    /// On a Node: its network is not set up.
-    pub const NETWORK_UNAVAILABLE: &str = "NetworkUnavailable";
-}
-
 /// Names of objects and of keys inside them.
 pub mod object {
     /// Namespace of everything, unless installed elsewhere.
@@ -350,6 +310,12 @@ pub mod field_manager {
     pub const POOL_RECONCILER: &str = "poolReconciler";
     /// A speaker, on its condition in ConfigurationState.
     pub const CONFIG_RECONCILER: &str = "configReconciler";
+}
+
+/// Flags of which one process has to know what another one was given.
+pub mod flag {
+    /// Speaker: take nodes that are labelled for exclusion all the same.
+    pub const IGNORE_EXCLUDE_LABEL: &str = "ignore-exclude-lb";
 }
 
 /// Interfaces that never announce.

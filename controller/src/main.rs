@@ -1,5 +1,6 @@
 //! The MetalLB controller: gives addresses to Services of type LoadBalancer.
 
+mod announced;
 mod app;
 mod args;
 mod existing;

@@ -16,15 +16,16 @@ use metallb_runtime::admin::Health;
 use metallb_runtime::configuration_state::Verdict;
 use metallb_runtime::events::{EventKind, Note, Recorder};
 use metallb_runtime::lease::Leadership;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch::{Receiver as Seen, Sender as Latest};
 use tokio::time::{Instant, sleep_until};
 
+use crate::announced::Heard;
 use crate::findings::Findings;
 use crate::metrics::ControllerMetrics;
 use crate::pool_status::PoolStatuses;
 use crate::reasons::Outstanding;
-use crate::state::{Input, State, Subject, Tell};
+use crate::state::{CASES, Case, Input, State, Subject, Tell};
 use crate::write::{self, Patience, Write, Written};
 
 /// Changes taken together before the next decision: bounds the wait of a write's result while a list arrives.
@@ -45,6 +46,10 @@ pub(crate) struct Owner<'a> {
     pub(crate) findings: Seen<Findings>,
     /// To the conditions of Services.
     pub(crate) reasons: Latest<Outstanding>,
+    /// Which Services are announced.
+    pub(crate) heard: Seen<Option<Heard>>,
+    /// To who finds out why others are not.
+    pub(crate) cases: Sender<Vec<Case>>,
     /// To the ConfigurationState, which is the leader's.
     pub(crate) verdicts: Latest<Verdict>,
     pub(crate) leadership: Leadership,
@@ -90,7 +95,8 @@ impl Owner<'_> {
             if term.is_some() && term != self.term {
                 return Ok(End::NewTerm);
             }
-            let due = self.state.next_due().filter(|_| term.is_some());
+            let acts = term.is_some() && !*stopping.borrow();
+            let due = self.state.next_due().filter(|_| acts);
             let due = due.map(|due| started + due);
             tokio::select! {
                 input = inputs.recv() => {
@@ -110,6 +116,9 @@ impl Owner<'_> {
                 Ok(()) = self.findings.changed() => {
                     self.state.observe_findings(self.findings.borrow_and_update().clone());
                 }
+                Ok(()) = self.heard.changed() => {
+                    self.state.observe_heard(self.heard.borrow_and_update().clone());
+                }
                 () = self.leadership.changed() => {}
                 Ok(()) = stopping.changed() => {}
             }
@@ -122,6 +131,7 @@ impl Owner<'_> {
                 self.state.decide();
                 self.start_writes(&mut under_way);
                 self.report();
+                self.inquire();
             } else {
                 if self.term.is_none() {
                     self.state.follow();
@@ -155,6 +165,15 @@ impl Owner<'_> {
                 (patience, write, written)
             };
             under_way.writes.push(performed.boxed());
+        }
+    }
+
+    /// Has it found out why Services are not announced, if whoever does that is free.
+    fn inquire(&mut self) {
+        let free = self.cases.try_reserve();
+        let cases = self.state.take_cases(if free.is_ok() { CASES } else { 0 });
+        if let (Ok(free), false) = (free, cases.is_empty()) {
+            free.send(cases);
         }
     }
 

@@ -113,7 +113,7 @@ pub(crate) async fn run(
                 continue;
             }
             waiting.remove(&service);
-            match write(&client, &service, &reason).await {
+            match patch_status(&client, &service, reason.patch(Timestamp::now())).await {
                 Ok(()) => backoff.succeeded(),
                 Err(Error::Api(status)) if is_refusal(status.code) => {
                     let (error, retry_s) = (&status.message, REFUSED.as_secs());
@@ -136,15 +136,22 @@ pub(crate) async fn run(
     }
 }
 
-async fn write(client: &Client, service: &NamespacedName, reason: &Reason) -> Result<(), Error> {
+/// Writes conditions of a Service. One that has changed or gone meanwhile is left: the watch brings the next decision.
+///
+/// # Errors
+/// The API server refuses it, or does not answer in time.
+pub(crate) async fn patch_status(
+    client: &Client,
+    service: &NamespacedName,
+    patch: Value,
+) -> Result<(), Error> {
     let api: Api<Service> = Api::namespaced(client.clone(), &service.namespace);
     let parameters = PatchParams {
         field_manager: Some(field_manager::CONTROLLER.into()),
         ..PatchParams::default()
     };
-    let patch = Patch::Strategic(reason.patch(Timestamp::now()));
+    let patch = Patch::Strategic(patch);
     match timeout(TIMEOUT, api.patch_status(&service.name, &parameters, &patch)).await {
-        // Changed or gone since: the watch brings the next decision.
         Ok(Err(Error::Api(status))) if status.is_conflict() || status.is_not_found() => Ok(()),
         Ok(answer) => answer.map(|_| ()),
         Err(_) => Err(Error::Service("no answer in time".into())),

@@ -26,6 +26,7 @@ mod configuration;
 mod known;
 mod outstanding;
 mod queue;
+mod silent;
 mod tells;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,8 @@ use configuration::{Configuration, Reading};
 use known::is_older;
 use outstanding::Reasons;
 use queue::WriteQueue;
+use silent::Silent;
+pub(crate) use silent::{CASES, Case, Concern};
 use tells::Tells;
 pub(crate) use tells::{Subject, Tell};
 use waiting::Waiting;
@@ -63,7 +66,9 @@ pub(crate) enum Input {
 pub(crate) struct State {
     class: Option<String>,
     /// The Services that concern us: those of our class that want an address, have one, or carry our note.
-    services: BTreeMap<NamespacedName, ServiceFacts>,
+    ///
+    /// Boxed, because half of the space in a map's leaves is empty where keys come in order.
+    services: BTreeMap<NamespacedName, Box<ServiceFacts>>,
     configuration: Configuration,
     listed: Listed,
     allocator: Allocator,
@@ -72,6 +77,7 @@ pub(crate) struct State {
     dirty: BTreeSet<NamespacedName>,
     waiting: Waiting,
     reasons: Reasons,
+    silent: Silent,
     /// Addresses that are to be had since those who wait were last tried.
     freed: Vec<IpAddr>,
     tells: Tells,
@@ -99,6 +105,7 @@ impl State {
             dirty: BTreeSet::new(),
             waiting: Waiting::default(),
             reasons: Reasons::default(),
+            silent: Silent::default(),
             freed: Vec::new(),
             tells: Tells::default(),
             writes: WriteQueue::default(),
@@ -230,11 +237,12 @@ impl State {
         } else {
             // The API server takes the class away together with the type: what it has of us tells whose it was.
             let ours = facts.allocated_from().is_some() || facts.no_address.is_some();
+            let ours = ours || facts.unannounced.is_some();
             ours || self.allocator.holding(&key).is_some()
         };
         if !concerns_us {
             self.forget(&key);
-        } else if self.services.get(&key) != Some(&facts) {
+        } else if self.services.get(&key).is_none_or(|known| **known != facts) {
             if let Some(held) = self.undone(&facts) {
                 let addresses_differ = facts.ingress != held || facts.foreign_ingress;
                 match self.writes.undone(&key) {
@@ -248,7 +256,8 @@ impl State {
                 self.allocator.reserve(&key, &facts.ingress);
             }
             self.dirty.insert(key.clone());
-            self.services.insert(key, facts);
+            self.services.insert(key, Box::new(facts));
+            self.silent.look_again();
         }
     }
 
@@ -266,7 +275,9 @@ impl State {
 
     /// The Service is gone, or was never ours.
     fn forget(&mut self, key: &NamespacedName) {
-        self.services.remove(key);
+        if self.services.remove(key).is_some() {
+            self.silent.look_again();
+        }
         self.tells.forget(key);
         self.waiting.remove(key);
         self.reasons.forget(key);
@@ -302,7 +313,9 @@ impl State {
         if unadopted.is_empty() {
             return;
         }
-        let services = unadopted.iter().filter_map(|key| self.services.get(key));
+        let services = unadopted
+            .iter()
+            .filter_map(|key| self.services.get(key).map(Box::as_ref));
         for (facts, events) in service::adopt(&mut self.allocator, services) {
             for event in events {
                 self.tells.push(Tell::service(facts, event));

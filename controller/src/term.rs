@@ -29,6 +29,7 @@ use metallb_runtime::tasks::Tasks;
 use tokio::sync::mpsc;
 use tokio::sync::watch::{self as latest, Receiver};
 
+use crate::announced::{self, Inquiry};
 use crate::findings;
 use crate::metrics::ControllerMetrics;
 use crate::owner::{End, Owner};
@@ -95,6 +96,16 @@ impl Terms {
             "reasons",
             reasons::run(self.client.clone(), outstanding, leadership.clone()),
         );
+        let (heard_in, heard) = latest::channel(None);
+        let (cases, cases_out) = mpsc::channel(1);
+        let inquiry = Inquiry {
+            client: self.client.clone(),
+            namespace: self.namespace.clone(),
+            class: self.class.clone(),
+            recorder: self.recorder.clone(),
+            leadership: leadership.clone(),
+        };
+        announced::start(&mut tasks, inquiry, cases_out, heard_in);
         let (verdicts, said) = latest::channel(None);
         tasks.spawn(
             "configuration state",
@@ -114,6 +125,8 @@ impl Terms {
             statuses,
             findings,
             reasons,
+            heard,
+            cases,
             verdicts,
             leadership,
             term,

@@ -9,6 +9,7 @@ pub(crate) mod examples;
 mod family;
 mod no_address;
 mod node;
+mod said;
 mod service;
 mod speaker;
 
@@ -16,5 +17,6 @@ pub use endpoint::EndpointFacts;
 pub use family::IpFamily;
 pub use no_address::NoAddress;
 pub use node::NodeFacts;
+pub use said::Said;
 pub use service::{FamilyPolicy, Port, Protocol, ServiceFacts, TrafficPolicy};
 pub use speaker::SpeakerFacts;

@@ -15,7 +15,7 @@ mod eligible;
 mod interfaces;
 mod members;
 
-pub use election::{elect, reporter};
+pub use election::elect;
 pub use eligible::{Demand, Landscape, Reach, Reason};
 pub use interfaces::Interfaces;
 pub use members::{Standing, members};

@@ -74,7 +74,7 @@ pub struct Complaint {
     pub patience: Patience,
 }
 
-/// How long something may be wrong by itself.
+/// How long something may be wrong before it is told: it may pass by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
     /// Objects that belong together arrive one after the other.

@@ -1,4 +1,5 @@
-//! What one speaker knows of the cluster, and for which Services that may mean something new.
+//! What one speaker knows of the cluster, and for which Services that may mean something new. Who is no speaker asks
+//! it why none announces.
 //!
 //! [`World::observe`] takes facts in and marks Services dirty; [`World::take_plans`] plans those. A plan is a function
 //! of the facts alone: in whatever order they came, and after a restart, the same facts give the same plans. A change
@@ -16,14 +17,16 @@ use crate::layer2::{Reach, Standing, members};
 
 mod change;
 mod claim;
-mod complaint;
 mod group;
 mod planning;
+pub mod read;
 mod recent;
 #[cfg(test)]
 mod tests;
+mod unannounced;
 
 pub use claim::Claim;
+pub use unannounced::{Cause, Unannounced};
 
 use change::{good, merge};
 use recent::Recent;
@@ -99,6 +102,8 @@ pub struct Own {
 #[derive(Debug)]
 pub struct World {
     own: Own,
+    /// This is the world of a speaker.
+    speaks: bool,
     listed: BTreeSet<Kind>,
     claims: BTreeMap<NamespacedName, Claim>,
     slices: BTreeMap<NamespacedName, EndpointFacts>,
@@ -137,10 +142,22 @@ struct Stale {
 }
 
 impl World {
-    /// Knows nothing yet.
+    /// What somebody knows who is no speaker, which is nothing yet. It makes no plans. `class` is that of the speakers.
+    pub fn from_outside(class: Option<String>) -> Self {
+        Self {
+            speaks: false,
+            ..Self::new(Own {
+                class,
+                ..Own::default()
+            })
+        }
+    }
+
+    /// What a speaker knows, which is nothing yet.
     pub fn new(own: Own) -> Self {
         Self {
             own,
+            speaks: true,
             listed: BTreeSet::new(),
             claims: BTreeMap::new(),
             slices: BTreeMap::new(),
@@ -168,7 +185,9 @@ impl World {
     /// Learns something. Configuration objects that cannot be used are returned; for each, what it said before stays
     /// in force.
     pub fn observe(&mut self, input: Input) -> Vec<Fault> {
-        self.recent.note(&input, &self.listed);
+        if self.speaks {
+            self.recent.note(&input, &self.listed);
+        }
         match input {
             Input::Service(change) => self.observe_services(change),
             Input::Endpoints(change) => self.observe_slices(change),
@@ -352,9 +371,14 @@ impl World {
         let mut every_plan = stale.every_plan;
         if stale.members {
             let speakers = self.speakers.values();
-            let members = members(&self.nodes, speakers, &self.own.node, self.alive.as_ref());
+            let own = self.speaks.then_some(self.own.node.as_str());
+            let members = members(&self.nodes, speakers, own, self.alive.as_ref());
             every_plan |= members != self.members;
             self.members = members;
+            if !self.speaks {
+                let ignores = |speaker: &SpeakerFacts| speaker.ignores_exclude_label;
+                self.own.ignore_exclude_label = self.speakers.values().any(ignores);
+            }
         }
         if stale.reaches {
             let advertisements = self.l2_advertisements.iter();

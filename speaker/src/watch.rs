@@ -1,12 +1,9 @@
 //! Which objects the speaker watches, and what it keeps of each. Owns the list of kinds and their filters.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Api, Client};
-use metallb_api::v1beta1;
-use metallb_core::config::{BgpAdvertisement, L2Advertisement, Pool};
+use metallb_core::world::read::{bgp_advertisement, l2_advertisement, pool};
 use metallb_core::world::{Claim, Input};
 use metallb_runtime::tasks::Tasks;
 use metallb_runtime::watch::{config, spawn, spawn_guarded};
@@ -61,21 +58,4 @@ pub(crate) fn spawn_all(tasks: &mut Tasks, sources: Sources, inputs: Sender<Inpu
         inputs,
         Input::BgpAdvertisement,
     );
-}
-
-/// Whom a pool serves is the controller's business, so the namespaces are not needed.
-#[expect(clippy::needless_pass_by_value, reason = "watches hand over what they read")]
-fn pool(object: v1beta1::IPAddressPool) -> Result<Pool, String> {
-    let name = object.metadata.name.as_deref().unwrap_or_default();
-    Pool::parse(&object, &BTreeMap::new()).map_err(|error| format!("parsing address pool {name}: {error}"))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "watches hand over what they read")]
-fn l2_advertisement(object: v1beta1::L2Advertisement) -> Result<L2Advertisement, String> {
-    L2Advertisement::parse(&object).map_err(|error| error.to_string())
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "watches hand over what they read")]
-fn bgp_advertisement(object: v1beta1::BGPAdvertisement) -> Result<BgpAdvertisement, String> {
-    BgpAdvertisement::parse(&object).map_err(|error| error.to_string())
 }

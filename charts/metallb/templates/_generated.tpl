@@ -34,11 +34,19 @@ quay.io/metallb-rs
   verbs:
   - create
   - patch
-# whether two peers or advertisements meet on a node, when one is to be validated
+# whether two peers or advertisements meet on a node; and why none announces a Service
 - apiGroups:
   - ""
   resources:
   - nodes
+  verbs:
+  - list
+  - watch
+# whether a Service that nobody announces has a ready endpoint
+- apiGroups:
+  - discovery.k8s.io
+  resources:
+  - endpointslices
   verbs:
   - list
 # tells the API server whom to trust when it asks the webhooks
@@ -117,13 +125,23 @@ quay.io/metallb-rs
   - list
   - patch
   - watch
-# its own, which its ConfigurationState is deleted with
+# its own, which its ConfigurationState is deleted with; and which nodes have a speaker
 - apiGroups:
   - ""
   resources:
   - pods
   verbs:
   - get
+  - list
+  - watch
+# which Services are announced
+- apiGroups:
+  - metallb.io
+  resources:
+  - servicel2statuses
+  verbs:
+  - list
+  - watch
 # makes its own, and heals it
 - apiGroups:
   - metallb.io

@@ -12,6 +12,7 @@ use crate::write::Written;
 
 mod conflicts;
 mod findings;
+mod silent;
 mod simulation;
 mod terms;
 

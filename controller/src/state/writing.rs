@@ -52,11 +52,13 @@ impl State {
     pub(crate) fn advance(&mut self, now: Duration) {
         let over = self.writes.advance(now);
         self.dirty.extend(over);
+        self.silent.advance(now);
     }
 
     /// When [`State::advance`] has something to do.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.writes.next_due()
+        let due = self.writes.next_due().into_iter();
+        due.chain(self.silent.next_due()).min()
     }
 
     /// A write came to nothing. If nothing newer was seen yet, the watch will bring it and cause the next decision.

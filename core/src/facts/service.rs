@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use metallb_api::NamespacedName;
-use metallb_api::names::{GROUP, annotation, field_manager};
+use metallb_api::names::{GROUP, annotation, condition, field_manager};
 
-use super::{IpFamily, NoAddress};
+use super::{IpFamily, NoAddress, Said};
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +57,8 @@ pub struct ServiceFacts {
     pub foreign_writer: Option<String>,
     /// Why it has no address, as its status says.
     pub no_address: Option<NoAddress>,
+    /// Why nobody announces it, as its status says.
+    pub unannounced: Option<Said>,
 }
 
 /// `spec.ipFamilyPolicy`.
@@ -186,7 +188,9 @@ impl From<Service> for ServiceFacts {
         let spec = service.spec.unwrap_or_default();
         let foreign_writer = foreign_writer(metadata.managed_fields.as_deref().unwrap_or_default());
         let status = service.status.unwrap_or_default();
-        let no_address = NoAddress::find(status.conditions.as_deref().unwrap_or_default());
+        let conditions = status.conditions.unwrap_or_default();
+        let no_address = NoAddress::find(&conditions);
+        let unannounced = Said::find(&conditions, condition::ANNOUNCED);
         let ingress = status.load_balancer.and_then(|lb| lb.ingress).unwrap_or_default();
         let addresses: Vec<IpAddr> = ingress.iter().filter_map(plain_address).collect();
         Self {
@@ -221,6 +225,7 @@ impl From<Service> for ServiceFacts {
             foreign_ingress: addresses.len() != ingress.len(),
             foreign_writer,
             no_address,
+            unannounced,
             ingress: addresses,
         }
     }

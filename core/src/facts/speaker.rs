@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Pod;
+use metallb_api::names;
 
 /// One speaker Pod.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,6 +16,8 @@ pub struct SpeakerFacts {
     pub address: Option<IpAddr>,
     /// Condition `Ready` is `True` and the Pod is not being deleted.
     pub ready: bool,
+    /// It was started to take nodes all the same that are labelled for exclusion: of interest to who is no speaker.
+    pub ignores_exclude_label: bool,
 }
 
 impl From<Pod> for SpeakerFacts {
@@ -26,13 +29,23 @@ impl From<Pod> for SpeakerFacts {
         let ready = conditions
             .iter()
             .any(|c| c.type_ == "Ready" && c.status == "True");
+        let spec = pod.spec.unwrap_or_default();
+        let mut arguments = (spec.containers.iter()).flat_map(|container| container.args.iter().flatten());
         Self {
             uid,
-            node: pod.spec.and_then(|spec| spec.node_name),
+            ignores_exclude_label: arguments.any(|argument| ignores_exclude_label(argument)),
+            node: spec.node_name,
             address: status.pod_ip.and_then(|ip| ip.parse().ok()),
             ready: ready && !leaving,
         }
     }
+}
+
+/// As the flags of a Go program are written, with one dash or two.
+fn ignores_exclude_label(argument: &str) -> bool {
+    let flag = argument.trim_start_matches('-');
+    flag.strip_prefix(names::flag::IGNORE_EXCLUDE_LABEL)
+        .is_some_and(|rest| matches!(rest, "" | "=true"))
 }
 
 #[cfg(test)]
@@ -68,10 +81,27 @@ mod tests {
                     uid: "u-1".into(),
                     node: Some("node1".into()),
                     address: Some([192, 0, 2, 7].into()),
-                    ready
+                    ready,
+                    ignores_exclude_label: false,
                 },
                 "{status:?} {deleted}"
             );
+        }
+    }
+
+    #[test]
+    fn its_arguments_tell_whether_it_takes_labelled_nodes() {
+        for (arguments, ignores) in [
+            (json!(["--port=7472", "--ignore-exclude-lb"]), true),
+            (json!(["-ignore-exclude-lb=true"]), true),
+            (json!(["--ignore-exclude-lb=false"]), false),
+            (json!(["--ignore-exclude-lb-not"]), false),
+            (json!([]), false),
+        ] {
+            let containers = json!([{ "name": "reloader" }, { "name": "speaker", "args": arguments }]);
+            let pod = json!({ "metadata": { "name": "speaker-x" }, "spec": { "containers": containers } });
+            let facts = SpeakerFacts::from(serde_json::from_value::<Pod>(pod).unwrap());
+            assert_eq!(facts.ignores_exclude_label, ignores, "{arguments}");
         }
     }
 }

@@ -47,15 +47,6 @@ pub fn elect<'a>(landscape: Landscape<'a>, group: &[&Demand<'_>], address: IpAdd
     ranked.min().map(|(_, name)| name)
 }
 
-/// The member that speaks for all about an address that no node announces, so that users are told once.
-pub fn reporter(landscape: Landscape<'_>, address: IpAddr) -> Option<&str> {
-    let ranked = landscape
-        .members
-        .iter()
-        .map(|(name, standing)| ((*standing, lot(name, address)), name.as_str()));
-    ranked.min().map(|(_, name)| name)
-}
-
 /// SHA-256 of `node#address`, the address in its canonical text (RFC 5952 for IPv6).
 fn lot(node: &str, address: IpAddr) -> [u8; 32] {
     let mut context = Context::new(&SHA256);

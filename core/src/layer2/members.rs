@@ -29,10 +29,11 @@ pub enum Standing {
 ///
 /// If no speaker's Pod is visible (another label selector, no permission to list Pods), every node is taken to run
 /// one, which is what a DaemonSet without node selector does. `alive` are the nodes whose speakers hear of one another.
+/// Who is no speaker, and so has no `own` node, believes the API server: without Pods there are no speakers.
 pub fn members<'a>(
     nodes: &BTreeMap<String, NodeFacts>,
     speakers: impl Iterator<Item = &'a SpeakerFacts>,
-    own: &str,
+    own: Option<&str>,
     alive: Option<&BTreeSet<String>>,
 ) -> BTreeMap<String, Standing> {
     let mut pods: BTreeMap<&str, bool> = BTreeMap::new();
@@ -42,15 +43,16 @@ pub fn members<'a>(
             *pods.entry(node).or_default() |= speaker.ready;
         }
     }
-    let every_node = pods.is_empty();
+    let every_node = pods.is_empty() && own.is_some();
     nodes
         .iter()
         .filter_map(|(name, node)| {
             let pod = pods.get(name.as_str());
             let heard = alive.is_some_and(|alive| alive.contains(name));
-            let present = every_node || pod.is_some() || name == own || heard;
+            let own = own == Some(name.as_str());
+            let present = every_node || pod.is_some() || own || heard;
             let at_work = match alive {
-                Some(_) => (heard || name == own) && (!node.ready || pod != Some(&false)),
+                Some(_) => (heard || own) && (!node.ready || pod != Some(&false)),
                 None => node.ready && pod.copied().unwrap_or(every_node),
             };
             present.then(|| {
@@ -108,7 +110,7 @@ mod tests {
             .collect();
         let expected: BTreeMap<_, _> = expected.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect();
         assert_eq!(
-            members(&nodes, pods.iter(), "a", alive.as_ref()),
+            members(&nodes, pods.iter(), Some("a"), alive.as_ref()),
             expected,
             "{nodes:?} {pods:?} {alive:?}"
         );

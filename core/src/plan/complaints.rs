@@ -15,7 +15,8 @@ const FOR_OBJECTS: Duration = Duration::from_secs(2);
 const FOR_PODS: Duration = Duration::from_secs(30);
 
 impl Patience {
-    fn length(self) -> Duration {
+    /// The time it takes.
+    pub fn length(self) -> Duration {
         match self {
             Self::ForObjects => FOR_OBJECTS,
             Self::ForPods => FOR_PODS,

@@ -11,7 +11,7 @@ use super::group::Group;
 use super::{Claim, World};
 use crate::config::L2Advertisement;
 use crate::facts::{EndpointFacts, TrafficPolicy};
-use crate::layer2::{Demand, Interfaces, Landscape, Reach, Reason, elect, reporter};
+use crate::layer2::{Demand, Interfaces, Landscape, Reach, Reason, elect};
 use crate::plan::{Complaint, Decision, Patience, Plan};
 
 type Labels = BTreeMap<String, String>;
@@ -94,17 +94,8 @@ impl World {
                 }
                 (Err(reason), _) => Plan::withhold(claim.addresses.clone(), *reason),
             };
-            let complaint = if served.is_some() {
-                plan.complaint
-            } else {
-                self.orphaned(service, claim)
-            };
             let elsewhere = served.is_some() && elected != Some(self.own.node.as_str());
-            let plan = Plan {
-                elsewhere,
-                complaint,
-                ..plan
-            };
+            let plan = Plan { elsewhere, ..plan };
             plans.push(((*service).clone(), plan));
         }
         plans
@@ -138,17 +129,6 @@ impl World {
         Plan {
             complaint,
             ..Plan::withhold(addresses, Reason::NoSuchInterface)
-        }
-    }
-
-    /// No node announces the Service: one speaker tells.
-    fn orphaned(&self, service: &NamespacedName, claim: &Claim) -> Option<Complaint> {
-        let address = *claim.addresses.first()?;
-        let speaks = reporter(self.landscape(), address) == Some(self.own.node.as_str());
-        if speaks {
-            self.complain(service, claim)
-        } else {
-            None
         }
     }
 
@@ -232,11 +212,7 @@ impl World {
     }
 
     /// With the policy `Local`, the nodes that have an endpoint of the Service.
-    pub(super) fn local_nodes<'a>(
-        &'a self,
-        service: &NamespacedName,
-        claim: &Claim,
-    ) -> Option<BTreeSet<&'a str>> {
+    fn local_nodes<'a>(&'a self, service: &NamespacedName, claim: &Claim) -> Option<BTreeSet<&'a str>> {
         let nodes = || {
             self.slices_of(service)
                 .flat_map(|slice| slice.nodes.iter().map(String::as_str))
@@ -244,7 +220,7 @@ impl World {
         (claim.traffic == TrafficPolicy::Local).then(|| nodes().collect())
     }
 
-    pub(super) fn slices_of(&self, service: &NamespacedName) -> impl Iterator<Item = &EndpointFacts> {
+    fn slices_of(&self, service: &NamespacedName) -> impl Iterator<Item = &EndpointFacts> {
         let first = (service.clone(), String::new());
         let of = service.clone();
         let entries = self

@@ -2,6 +2,7 @@
 
 mod properties;
 mod scene;
+mod unannounced;
 
 use metallb_api::Change;
 use metallb_api::names::event;
@@ -348,112 +349,6 @@ fn addresses_of_two_pools_are_not_announced() {
             scene.claim("web").addresses.push("198.51.100.1".parse().unwrap());
         },
         ["ipNotAllowed"; 3],
-    );
-}
-
-/// What is told about `shop/web`, and that exactly one speaker tells it.
-fn complaint(scene: &Scene) -> Option<String> {
-    let mut told: Vec<_> = scene
-        .viewpoints()
-        .iter()
-        .filter_map(|node| scene.plan_on(node, "web").complaint)
-        .collect();
-    assert!(told.len() <= 1, "told by {} speakers: {scene:#?}", told.len());
-    let told = told.pop()?;
-    assert_eq!(told.reason, event::NOT_ANNOUNCED);
-    assert_eq!(told.messages.len(), 1);
-    told.messages.into_iter().next()
-}
-
-#[test]
-fn one_speaker_says_why_nobody_announces_and_what_to_do() {
-    let prefix = "nobody announces 192.0.2.1 of pool \"pool\": ";
-    let table: [(Twist, &str); 8] = [
-        (
-            |s| s.l2_advertisements.clear(),
-            "no L2Advertisement selects the pool; create an L2Advertisement with spec.ipAddressPools: [\"pool\"]",
-        ),
-        (
-            |s| {
-                s.l2_advertisements.clear();
-                s.advertise_by_bgp("to-the-core", "{}");
-            },
-            "only BGPAdvertisement \"to-the-core\" selects the pool, and this version does not speak BGP; \
-             create an L2Advertisement with spec.ipAddressPools: [\"pool\"]",
-        ),
-        (
-            |s| s.advertise(r#"{ "serviceSelectors": [{ "matchLabels": { "public": "yes" } }] }"#),
-            "the serviceSelectors of L2Advertisement \"ad\" do not match the labels of this Service; label it, \
-             or create an L2Advertisement without serviceSelectors",
-        ),
-        (
-            |s| {
-                s.claim("web").may_share = true;
-                s.advertise(r#"{ "serviceSelectors": [{}] }"#);
-            },
-            "L2Advertisement \"ad\" has serviceSelectors, which cannot be combined with the annotation \
-             metallb.io/allow-shared-ip; remove one of them",
-        ),
-        (
-            |s| s.advertise(r#"{ "nodeSelectors": [{ "matchLabels": { "zone": "mars" } }] }"#),
-            "no node may; the nodeSelectors of L2Advertisement \"ad\" do not match \"node1\", \"node2\", \"node3\"",
-        ),
-        (
-            |s| {
-                s.node("node1").network_unavailable = true;
-                s.label("node2", Scene::EXCLUDE, "");
-                s.claim("web").traffic = TrafficPolicy::Local;
-                s.serve_on("web", &["node1"]);
-            },
-            "no node may; the network is unavailable on \"node1\"; \
-             the label node.kubernetes.io/exclude-from-external-load-balancers is on \"node2\"; \
-             with externalTrafficPolicy Local, no ready endpoint is on \"node3\"",
-        ),
-        (
-            |s| s.slices.clear(),
-            "it has no ready endpoint; see: kubectl -n shop get endpointslices -l kubernetes.io/service-name=web",
-        ),
-        (
-            |s| {
-                s.slices.clear();
-                s.claim("web").traffic = TrafficPolicy::Local;
-            },
-            "it has no ready endpoint; see: kubectl -n shop get endpointslices -l kubernetes.io/service-name=web",
-        ),
-    ];
-    for (change, expected) in table {
-        let mut scene = Scene::well();
-        change(&mut scene);
-        assert_eq!(complaint(&scene), Some(format!("{prefix}{expected}")));
-    }
-}
-
-#[test]
-fn nothing_is_said_where_nothing_is_to_be_done() {
-    let table: [Twist; 3] = [
-        |_| {},
-        |s| s.claim("web").addresses.clear(),
-        |s| {
-            s.l2_advertisements.clear();
-            s.claim("web").class = Some("other".into());
-        },
-    ];
-    for (number, change) in table.into_iter().enumerate() {
-        let mut scene = Scene::well();
-        change(&mut scene);
-        assert_eq!(complaint(&scene), None, "row {number}");
-    }
-}
-
-#[test]
-fn a_missing_advertisement_is_told_even_before_there_are_endpoints() {
-    let mut scene = Scene::well();
-    scene.slices.clear();
-    scene.l2_advertisements.clear();
-    assert!(
-        complaint(&scene)
-            .unwrap()
-            .contains("no L2Advertisement selects the pool")
     );
 }
 

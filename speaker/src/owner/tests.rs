@@ -82,7 +82,11 @@ fn pools() -> Input {
 }
 
 fn advertisements() -> Input {
-    let object = json!({ "metadata": { "name": "ad" }, "spec": {} });
+    advertisement(&json!({}))
+}
+
+fn advertisement(spec: &Value) -> Input {
+    let object = json!({ "metadata": { "name": "ad" }, "spec": spec });
     Input::L2Advertisement(list([(
         "ad",
         Ok(L2Advertisement::parse(&from(&object)).unwrap()),
@@ -279,14 +283,14 @@ fn a_service_that_moves_to_another_address_is_announced_there() {
 }
 
 #[test]
-fn an_address_that_nobody_announces_is_told_once_by_one_and_only_if_it_lasts() {
+fn an_advertisement_for_a_missing_interface_is_told_once_and_only_if_it_lasts() {
     let mut owner = settled();
-    owner.observe(Input::L2Advertisement(list([])), seconds(1));
+    owner.observe(advertisement(&json!({ "interfaces": ["eth9"] })), seconds(1));
     assert_eq!(lines(owner.decide(seconds(10))), ["-192.0.2.1"]);
     assert_eq!(owner.next_deadline(), Some(seconds(12)));
     let told = lines(owner.decide(seconds(12)));
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with(event::NOT_ANNOUNCED), "{told:?}");
+    assert!(told[0].starts_with(event::ANNOUNCE_FAILED), "{told:?}");
     assert_eq!(owner.next_deadline(), None);
 
     owner.observe(advertisements(), seconds(1));

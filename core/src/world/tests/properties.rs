@@ -10,7 +10,7 @@ use proptest::sample::{select, subsequence};
 use super::scene::Scene;
 use crate::facts::{NodeFacts, SpeakerFacts, TrafficPolicy};
 use crate::plan::{Decision, Plan};
-use crate::world::{Input, World};
+use crate::world::{Cause, Input, World};
 
 const NODES: [&str; 4] = ["node1", "node2", "node3", "node4"];
 const ADDRESSES: [&str; 4] = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "198.51.100.1"];
@@ -196,6 +196,19 @@ proptest! {
         for name in scene.claims.keys() {
             let told = viewpoints.iter().filter(|node| scene.plan_on(node, name).complaint.is_some()).count();
             prop_assert!(told <= 1, "{} speakers complain about {}", told, name);
+        }
+    }
+
+    #[test]
+    fn what_a_speaker_announces_lacks_nothing_of_its_own(scene in scene()) {
+        let viewpoints = scene.viewpoints();
+        for name in scene.claims.keys() {
+            if viewpoints.iter().any(|node| announces(&scene.plan_on(node, name))) {
+                let cause = scene.unannounced(name).map(|told| told.cause);
+                // Where speakers are, and which interfaces there are, one of them knows better.
+                let elsewhere = [None, Some(Cause::NoNode), Some(Cause::NoReadySpeaker), Some(Cause::NoInterface)];
+                prop_assert!(elsewhere.contains(&cause), "{} is announced, and not: {:?}", name, cause);
+            }
         }
     }
 

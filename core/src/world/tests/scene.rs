@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::config::{BgpAdvertisement, L2Advertisement, Pool};
 use crate::facts::{EndpointFacts, NodeFacts, SpeakerFacts};
 use crate::plan::Plan;
-use crate::world::{Claim, Input, Own, World};
+use crate::world::{Claim, Input, Own, Unannounced, World};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scene {
@@ -175,6 +175,26 @@ impl Scene {
         }
         world.refresh();
         world
+    }
+
+    /// Why nobody announces the Service, as who is no speaker sees it.
+    pub(super) fn unannounced(&self, service: &str) -> Option<Unannounced> {
+        let mut world = World::from_outside(None);
+        for input in self.inputs() {
+            world.observe(input);
+        }
+        let claim = self.claims.get(service)?;
+        let of = |slice: &&EndpointFacts| slice.service.as_deref() == Some(service);
+        let slices: Vec<_> = self.slices.values().filter(of).cloned().collect();
+        let told = world.unannounced(&Self::key(service), claim, &slices);
+        if !world.asks_for_endpoints(claim) {
+            assert_eq!(
+                told,
+                world.unannounced(&Self::key(service), claim, &[]),
+                "without endpoints"
+            );
+        }
+        told
     }
 
     /// The speaker on `node` before it knows anything.
