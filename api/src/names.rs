@@ -202,6 +202,8 @@ pub mod metric {
     pub const LAYER2_GRATUITOUS: &str = "metallb_layer2_gratuitous_sent";
     /// Times that another station turned out to use an address that is served here.
     pub const LAYER2_CONTESTED: &str = "metallb_layer2_contested_total";
+    /// Services that say that nobody announces their address.
+    pub const UNANNOUNCED: &str = "metallb_controller_unannounced";
     /// Services that are announced by this node.
     pub const ANNOUNCED: &str = "metallb_speaker_announced";
     /// Speakers that hear of one another, this one included.

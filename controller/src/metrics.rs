@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use metallb_api::Change;
 use metallb_api::names::metric;
 use metallb_core::allocator::Usage;
-use metallb_runtime::metrics::{Figures, Metrics};
+use metallb_runtime::metrics::{Figures, GaugeVec, Metrics};
 
 use crate::state::{Input, State};
 use crate::write::Written;
@@ -14,6 +14,7 @@ use crate::write::Written;
 pub(crate) struct ControllerMetrics {
     metrics: Metrics,
     pools: Figures,
+    unannounced: GaugeVec,
 }
 
 impl ControllerMetrics {
@@ -47,7 +48,16 @@ impl ControllerMetrics {
                 "Number of services allocated, per pool",
             )?,
         ]);
-        Ok(Self { metrics, pools })
+        let unannounced = metrics.gauges(
+            metric::UNANNOUNCED,
+            "Number of services with an address that nobody announces",
+            &[],
+        )?;
+        Ok(Self {
+            metrics,
+            pools,
+            unannounced,
+        })
     }
 
     /// Counts what was seen.
@@ -78,6 +88,7 @@ impl ControllerMetrics {
     pub(crate) fn observe_follower(&mut self, state: &State) {
         self.observe_configuration(state);
         self.pools.set(BTreeMap::new());
+        self.unannounced.reset();
     }
 
     fn observe_configuration(&self, state: &State) {
@@ -90,6 +101,10 @@ impl ControllerMetrics {
     /// Shows how things stand.
     pub(crate) fn observe_state(&mut self, state: &State) {
         self.observe_configuration(state);
+        let silent: &[&str] = &[];
+        self.unannounced
+            .with_label_values(silent)
+            .set(f64::from(state.unannounced()));
         let usage = state.allocator().usage();
         self.pools.set(
             usage

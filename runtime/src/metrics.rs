@@ -22,8 +22,9 @@ use futures::future::{BoxFuture, join_all};
 use hyper::{Method, StatusCode};
 use kube::Client;
 use metallb_api::names::metric;
+pub use prometheus::GaugeVec;
 use prometheus::core::Collector;
-use prometheus::{Encoder, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use self::access::{Access, KubernetesReview};
 use self::process::Process;

@@ -91,6 +91,7 @@ fn a_scraper_reads_how_full_each_pool_is() {
             "metallb_allocator_ipv6_addresses_in_use_total{pool=\"gold\"} 1",
             "metallb_allocator_ipv6_addresses_total{pool=\"gold\"} 36893488147419103000",
             "metallb_allocator_services_allocated_total{pool=\"gold\"} 4",
+            "metallb_controller_unannounced 0",
             "metallb_k8s_client_config_loaded_bool 1",
             "metallb_k8s_client_config_stale_bool 0",
             "metallb_k8s_client_update_errors_total 1",

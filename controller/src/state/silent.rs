@@ -55,6 +55,8 @@ pub(super) struct Silent {
     now: Duration,
     /// Something changed since all Services were looked at.
     stale: bool,
+    /// How many say that nobody announces them, and nobody does.
+    told: u32,
     /// When they were.
     looked: Option<Duration>,
     /// When the first one is to be looked into.
@@ -99,9 +101,11 @@ impl Silent {
             return;
         };
         let before = std::mem::take(&mut self.by_service);
+        self.told = 0;
         for (service, facts) in services {
             let digest = digest(service);
             let lasts = wants_to_be_announced(facts) && !heard.contains(digest);
+            self.told += u32::from(lasts && facts.unannounced.is_some());
             if lasts || facts.unannounced.is_some() {
                 let known = before.get(&digest).copied();
                 let silence = known.filter(|known| known.lasts == lasts);
@@ -173,6 +177,11 @@ impl State {
         }
         silent.heard = heard;
         silent.look_again();
+    }
+
+    /// How many Services say that nobody announces them, and nobody does.
+    pub(crate) fn unannounced(&self) -> u32 {
+        self.silent.told
     }
 
     /// The Services to look into now, at most `limit`, and none in the meantime.

@@ -79,12 +79,14 @@ fn a_condition_goes_as_soon_as_somebody_announces_or_there_is_no_address() {
     );
     heard(&mut state, &[]);
     assert_eq!(script(&mut state, 0, 10), [case(2, "web silent for 2 s")]);
+    assert_eq!(state.unannounced(), 1);
     heard(&mut state, &["web"]);
     // The write that ends it may fail.
     assert_eq!(
         script(&mut state, 10, 15),
         [case(10, "web over"), case(12, "web over")]
     );
+    assert_eq!(state.unannounced(), 0);
     apply(&mut state, service("web", 2, &["192.0.2.0"]));
     assert_eq!(script(&mut state, 15, 100), []);
 
