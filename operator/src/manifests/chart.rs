@@ -11,7 +11,7 @@ use metallb_api::names::object;
 use super::native::{self, registration};
 use super::rules::{self, Rule};
 use super::{GENERATED, Options, rbac, yaml};
-use crate::metallb::build::Resources;
+use crate::metallb::build::{Prepared, Resources};
 
 /// Where `templates/_helpers.tpl` says how the Deployment is called.
 const DEPLOYMENT: &str = "{{ include `metallb.controllerName` . }}";
@@ -30,7 +30,10 @@ pub fn files(options: &Options) -> BTreeMap<String, String> {
         let (key, value) = KEEP;
         let annotations = definition.metadata.annotations.get_or_insert_default();
         annotations.insert(key.to_owned(), value.to_owned());
-        let text = native::text_of(&definition);
+        let mut text = native::text_of(&definition);
+        if definition.metadata.name.as_deref() == Some(object::BGP_PEER_DEFINITION) {
+            text = text.replacen("\nspec:\n", &format!("\nspec:\n{}", conversion(options)), 1);
+        }
         files.insert(
             format!("templates/crds/{}", crd::file_name(&definition)),
             format!("{{{{- if .Values.crds.enabled }}}}\n{text}{{{{- end }}}}\n"),
@@ -57,14 +60,36 @@ fn chart(options: &Options) -> String {
     )
 }
 
+/// Where another MetalLB has BGPPeer converted by a webhook, its controller has told the API server whom to trust. Helm
+/// cannot take that out again, and a definition that has it must say how it is used: by asking our controller.
+fn conversion(options: &Options) -> String {
+    let Resources { conversion, .. } = built(options);
+    let lines: Vec<String> = yaml::text(&conversion)
+        .lines()
+        .map(|line| format!("    {line}\n"))
+        .collect();
+    let definition = object::BGP_PEER_DEFINITION;
+    format!(
+        "{{{{- $live := lookup \"apiextensions.k8s.io/v1\" \"CustomResourceDefinition\" \"\" \"{definition}\" }}}}\n\
+         {{{{- if eq (dig \"spec\" \"conversion\" \"strategy\" \"\" $live) \"{}\" }}}}\n  conversion:\n{}{{{{- end }}}}\n",
+        conversion.strategy,
+        lines.concat(),
+    )
+}
+
+/// What the operator would build, in the namespace of the release.
+fn built(options: &Options) -> Resources<Prepared> {
+    native::built(&Options {
+        namespace: NAMESPACE.to_owned(),
+        ..options.clone()
+    })
+}
+
 /// Named templates, to be included by those that are written by hand.
 fn parts(options: &Options) -> String {
     let Resources {
         webhooks, exclude_l2, ..
-    } = native::built(&Options {
-        namespace: NAMESPACE.to_owned(),
-        ..options.clone()
-    });
+    } = built(options);
     let webhooks = webhooks.and_then(|webhooks| registration(webhooks, UNANSWERED).webhooks);
     let excluded = exclude_l2
         .data

@@ -103,10 +103,18 @@ fn nothing_in_the_chart_is_taken_for_a_template_by_mistake() {
         });
     let kinds = crd::all().len() - 1;
     let expected = [
-        (".Release.Namespace", 6),
+        (".Release.Namespace", 7),
         (".Values.crds.validationFailurePolicy", 6),
-        ("end", 8 + kinds),
+        ("end", 9 + kinds),
+        (
+            "$live := lookup \"apiextensions.k8s.io/v1\" \"CustomResourceDefinition\" \"\" \"bgppeers.metallb.io\"",
+            1,
+        ),
         ("if .Values.crds.enabled", kinds),
+        (
+            "if eq (dig \"spec\" \"conversion\" \"strategy\" \"\" $live) \"Webhook\"",
+            1,
+        ),
         ("include `metallb.controllerName` .", 1),
     ];
     assert_eq!(expressions, expected.into());
