@@ -1,14 +1,61 @@
 //! A cluster on which nobody has installed MetalLB yet, for the tests that do.
 //!
-//! Owns: that nothing of any installation is left: of the operator that the other tests share, and of a test that failed.
-//! Never: brings the operator back: these tests run last, and `make deploy` does it for who goes on working.
+//! Owns: that nothing of any installation is left, and that the operator which the other tests share is there again
+//! afterwards, also after a test that failed.
+//! Never: knows how a test installs MetalLB.
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use futures::FutureExt;
 
 use crate::fixtures::METALLB_NAMESPACE;
 use crate::kubernetes::Cluster;
+
+/// Runs the body of a test on a cluster without MetalLB, and leaves the cluster with the operator and nothing else.
+///
+/// # Errors
+/// Those of the body; otherwise if something of MetalLB does not go, or the operator does not come back.
+pub async fn without_metallb(cluster: &Cluster, body: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+    remove_all(cluster).await?;
+    let outcome = AssertUnwindSafe(body()).catch_unwind().await;
+    let left = match remove_all(cluster).await {
+        Ok(()) => install_operator(cluster).await,
+        failed => failed,
+    };
+    match outcome {
+        Ok(Ok(())) => left,
+        Ok(Err(error)) => Err(error),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// As `make deploy` does, also over an operator that is there.
+async fn install_operator(cluster: &Cluster) -> Result<()> {
+    let configuration = path("config/default")?;
+    let manager = "deployment/metallb-operator-controller-manager";
+    for words in [
+        ["apply", "--kustomize", &configuration, "--output=name"].as_slice(),
+        &[
+            "wait",
+            "--for=condition=Established",
+            "crd/metallbs.metallb.io",
+            "--timeout=1m",
+        ],
+        &[
+            "--namespace",
+            METALLB_NAMESPACE,
+            "rollout",
+            "status",
+            manager,
+            "--timeout=2m",
+        ],
+    ] {
+        cluster.kubectl(words).await?;
+    }
+    Ok(())
+}
 
 /// A file of this checkout.
 pub fn checkout(inside: &str) -> PathBuf {
