@@ -6,6 +6,7 @@
 pub mod condition;
 pub mod env;
 pub mod legacy;
+pub mod upstream;
 pub mod webhook;
 
 /// API group of all kinds.

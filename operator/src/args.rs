@@ -13,8 +13,12 @@ const METRICS_PORT: u16 = 9120;
 
 /// Runs the controller and the speakers that a MetalLB resource asks for.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "operator", version)]
+#[command(name = "operator", version, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// Something else than to run what a MetalLB resource asks for
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Port of the health endpoints `/healthz` and `/readyz`
     #[arg(
         long,
@@ -62,6 +66,33 @@ pub struct Args {
 
     #[command(flatten)]
     compatible: Compatible,
+}
+
+/// What the binary does besides being the operator.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Command {
+    /// Say what this version would change in a cluster that runs MetalLB, and which addresses would move; writes nothing
+    Preflight(Preflight),
+}
+
+/// What to look at, and how to tell it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Preflight {
+    /// Namespace that this version is to be installed in
+    #[arg(long, default_value = names::object::NAMESPACE)]
+    pub namespace: String,
+    /// text or json
+    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 /// A port, or `DEFAULT`: templates leave an empty variable where nothing was chosen.

@@ -11,7 +11,8 @@
 //! besides Kubernetes ([`platform`]), and the manifests ([`manifests`]) and the bundle ([`bundle`]) that install the
 //! operator itself, which the programs of `make` write ([`checkout`]). It works in its own namespace only, never reads a
 //! Service, an IPAddressPool or any other configuration, and never grants permissions: those of the controller and of the
-//! speaker come with the installation.
+//! speaker come with the installation. `operator preflight` ([`preflight`]) is another program in the same binary: it reads
+//! all of that, with the permissions of whoever runs it, and writes nothing.
 
 pub mod app;
 pub mod args;
@@ -20,3 +21,4 @@ pub mod checkout;
 pub mod manifests;
 pub mod metallb;
 pub mod platform;
+pub mod preflight;

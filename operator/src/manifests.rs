@@ -8,6 +8,7 @@ pub mod chart;
 pub(crate) mod manager;
 mod native;
 pub(crate) mod openshift;
+mod preflight;
 pub(crate) mod rbac;
 mod rules;
 pub(crate) mod yaml;
@@ -102,6 +103,7 @@ pub fn files(options: &Options) -> BTreeMap<&'static str, String> {
             format!("{GENERATED}{}", openshift::monitoring(options)),
         ),
         ("openshift/kustomization.yaml", openshift::kustomization(options)),
+        ("preflight/preflight.yaml", preflight::file(options)),
     ]
     .into_iter()
     .chain(native::files(options))

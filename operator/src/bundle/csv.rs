@@ -6,7 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use metallb_api::names::object;
+use metallb_api::names::{object, upstream};
 use serde_json::{Value, json};
 
 use super::{annotations, owned, release};
@@ -36,7 +36,7 @@ pub(super) fn of(options: &Options, examples: &[Value]) -> Value {
     });
     let mut csv = json!({
         "apiVersion": "operators.coreos.com/v1alpha1",
-        "kind": "ClusterServiceVersion",
+        "kind": upstream::CLUSTER_SERVICE_VERSION,
         "metadata": {
             "name": release::csv_name(release.version),
             "namespace": "placeholder",

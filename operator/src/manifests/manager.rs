@@ -123,22 +123,27 @@ fn container(options: &Options) -> Container {
             requests: Some([quantity("cpu", "10m"), quantity("memory", "20Mi")].into()),
             ..ResourceRequirements::default()
         }),
-        // The user is that of the image, 65534; OpenShift puts one of its own in its place.
-        security_context: Some(SecurityContext {
-            run_as_non_root: Some(true),
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".to_owned()]),
-                add: None,
-            }),
-            seccomp_profile: Some(SeccompProfile {
-                type_: "RuntimeDefault".to_owned(),
-                localhost_profile: None,
-            }),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(unprivileged()),
         ..Container::default()
+    }
+}
+
+/// What suffices for a program that talks to the API server. The user is that of the image, 65534; OpenShift puts one of
+/// its own in its place.
+pub(super) fn unprivileged() -> SecurityContext {
+    SecurityContext {
+        run_as_non_root: Some(true),
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities {
+            drop: Some(vec!["ALL".to_owned()]),
+            add: None,
+        }),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".to_owned(),
+            localhost_profile: None,
+        }),
+        ..SecurityContext::default()
     }
 }
 

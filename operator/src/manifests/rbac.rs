@@ -100,7 +100,12 @@ pub(super) fn add_speaker(documents: Documents, options: &Options) -> Documents 
 }
 
 /// A ClusterRole with `rules`, bound to the service account `account`.
-fn everywhere(documents: Documents, options: &Options, account: &str, rules: &[Rule]) -> Documents {
+pub(super) fn everywhere(
+    documents: Documents,
+    options: &Options,
+    account: &str,
+    rules: &[Rule],
+) -> Documents {
     // The name carries the namespace, so that two installations do not take each other's permissions.
     let name = format!("{}:{account}", options.namespace);
     let metadata = ObjectMeta {

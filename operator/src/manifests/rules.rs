@@ -19,15 +19,15 @@ pub(super) struct Rule {
     pub(super) reason: &'static str,
 }
 
-const CORE: &str = "";
-const APPS: &str = "apps";
-const ADMISSION: &str = "admissionregistration.k8s.io";
-const EXTENSIONS: &str = "apiextensions.k8s.io";
+pub(super) const CORE: &str = "";
+pub(super) const APPS: &str = "apps";
+pub(super) const ADMISSION: &str = "admissionregistration.k8s.io";
+pub(super) const EXTENSIONS: &str = "apiextensions.k8s.io";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
 const COORDINATION: &str = "coordination.k8s.io";
 const DISCOVERY: &str = "discovery.k8s.io";
-const METALLB: &str = metallb_api::names::GROUP;
+pub(super) const METALLB: &str = metallb_api::names::GROUP;
 
 const WATCH: &[&str] = &["list", "watch"];
 /// Keeps one named object, of which only some fields are its own, right.

@@ -15,7 +15,10 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("metallb-protocol", &[]),
     ("metallb-sys", &[]),
     ("metallb-runtime", &["metallb-api", "metallb-sys"]),
-    ("metallb-operator", &["metallb-api", "metallb-runtime"]),
+    (
+        "metallb-operator",
+        &["metallb-api", "metallb-core", "metallb-runtime"],
+    ),
     (
         "metallb-controller",
         &["metallb-api", "metallb-core", "metallb-runtime"],
