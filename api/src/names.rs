@@ -231,6 +231,8 @@ pub mod object {
     pub const CONTROLLER: &str = "controller";
     /// Lease of the one controller that acts, if there are several.
     pub const CONTROLLER_LEASE: &str = "metallb-controller";
+    /// Lease of the one operator that acts, if there are several.
+    pub const OPERATOR_LEASE: &str = "metallb-operator";
     /// DaemonSet, ServiceAccount and container of the speakers.
     pub const SPEAKER: &str = "speaker";
     /// Prefix of the name of a speaker's ConfigurationState; the node's name follows.

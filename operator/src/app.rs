@@ -22,6 +22,7 @@ use metallb_runtime::tasks::Tasks;
 use metallb_runtime::{client, memory, shutdown};
 
 use crate::args::{Args, Settings};
+use crate::leader::Candidate;
 use crate::metallb::status::{Remark, State};
 use crate::metallb::{self, Context, Error, Outcome, Retry, explain};
 use crate::platform::Kinds;
@@ -76,8 +77,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         spoken: AtomicBool::new(false),
     });
     tasks.spawn("ready", ready(client.clone(), settings.namespace.clone(), health));
-    tasks.spawn("reconcile", operator.run(client, settings.namespace));
-    tasks.run(shutdown).await
+    let candidate = args
+        .enable_leader_election
+        .then(|| Candidate::new(&client, &settings.namespace, &args.pod_name));
+    tasks.spawn(
+        "reconcile",
+        operator.lead(candidate.clone(), client, settings.namespace),
+    );
+    let outcome = tasks.run(shutdown).await;
+    // Nothing is under way any more.
+    if let Some(candidate) = candidate {
+        candidate.release().await;
+    }
+    outcome
 }
 
 /// Declares the process ready once the API server lets it list what it works on: it is there, knows the kind, and the
@@ -129,6 +141,23 @@ struct Operator {
 struct Failed(Error);
 
 impl Operator {
+    /// Reconciles while this is the one operator that acts.
+    async fn lead(
+        self: Arc<Self>,
+        candidate: Option<Candidate>,
+        client: Client,
+        namespace: String,
+    ) -> anyhow::Result<()> {
+        let Some(candidate) = candidate else {
+            return self.run(client, namespace).await;
+        };
+        candidate.win().await;
+        tokio::select! {
+            ended = self.run(client, namespace) => ended,
+            lost = candidate.lose() => lost,
+        }
+    }
+
     async fn run(self: Arc<Self>, client: Client, namespace: String) -> anyhow::Result<()> {
         let controller = watches(&client, &namespace, &kinds(&client).await);
         let reconcile = |metallb: Arc<Trigger>, operator: Arc<Self>| async move {

@@ -64,6 +64,11 @@ pub struct Args {
         hide_default_value = true, value_parser = port_or::<METRICS_PORT>)]
     pub metrics_port: u16,
 
+    /// Act only while this is the one leader among several operators
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true",
+        action = ArgAction::Set)]
+    pub enable_leader_election: bool,
+
     #[command(flatten)]
     compatible: Compatible,
 }
@@ -106,8 +111,6 @@ fn port_or<const DEFAULT: u16>(text: &str) -> Result<u16, ParseIntError> {
 /// What manifests made for other operators of MetalLB pass. Accepted so that they start; nothing is done with it.
 #[derive(Debug, Clone, clap::Args)]
 struct Compatible {
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_leader_election: Option<bool>,
     #[arg(long, hide = true)]
     metrics_addr: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -181,7 +184,6 @@ impl Args {
     /// The flags that were given and are only accepted for compatibility, for one log line.
     pub fn without_effect(&self) -> Vec<&'static str> {
         let Compatible {
-            enable_leader_election,
             metrics_addr,
             disable_cert_rotation,
             cert_dir,
@@ -190,7 +192,6 @@ impl Args {
             external_metallb_webhook_server,
         } = &self.compatible;
         [
-            ("--enable-leader-election", *enable_leader_election == Some(true)),
             (
                 "--metrics-addr",
                 metrics_addr.as_deref().is_some_and(|address| address != "0"),
@@ -305,10 +306,9 @@ mod tests {
             "--metrics-addr=0",
             "--disable-cert-rotation=true",
         ]);
-        assert_eq!(
-            given.without_effect(),
-            ["--enable-leader-election", "--disable-cert-rotation"]
-        );
+        assert_eq!(given.without_effect(), ["--disable-cert-rotation"]);
+        assert!(given.enable_leader_election && args(&[]).enable_leader_election);
+        assert!(!args(&["--enable-leader-election=false"]).enable_leader_election);
         assert_eq!(args(&["--health-probe-port=9000"]).port, 9000);
     }
 }

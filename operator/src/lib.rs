@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It owns the five steps ([`metallb`]), the wiring of a process around them ([`app`], [`args`]), what the cluster has
-//! besides Kubernetes ([`platform`]), and the manifests ([`manifests`]) and the bundle ([`bundle`]) that install the
+//! besides Kubernetes ([`platform`]), which of several operators acts ([`leader`]), and the manifests ([`manifests`]) and the bundle ([`bundle`]) that install the
 //! operator itself, which the programs of `make` write ([`checkout`]). It works in its own namespace only, never reads a
 //! Service, an IPAddressPool or any other configuration, and never grants permissions: those of the controller and of the
 //! speaker come with the installation. `operator preflight` ([`preflight`]) is another program in the same binary: it reads
@@ -18,6 +18,7 @@ pub mod app;
 pub mod args;
 pub mod bundle;
 pub mod checkout;
+pub mod leader;
 pub mod manifests;
 pub mod metallb;
 pub mod platform;

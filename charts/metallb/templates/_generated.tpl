@@ -159,7 +159,7 @@ quay.io/metallb-rs
   - configurationstates/status
   verbs:
   - patch
-# takes part in the election of the one controller that acts; a name cannot be asked for here
+# takes part in the election of the one that acts; a name cannot be asked for here
 - apiGroups:
   - coordination.k8s.io
   resources:

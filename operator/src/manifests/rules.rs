@@ -36,6 +36,15 @@ const PUBLISH: &[&str] = &["create", "patch"];
 /// Server-side apply of an object that is not there yet needs `create` besides `patch`.
 const OWN: &[&str] = &["create", "delete", "list", "patch", "watch"];
 
+/// Of several controllers or operators.
+const STAND: Rule = Rule {
+    group: COORDINATION,
+    resources: &["leases"],
+    names: &[],
+    verbs: &["create"],
+    reason: "takes part in the election of the one that acts; a name cannot be asked for here",
+};
+
 /// The controller, in all namespaces.
 pub(super) const CONTROLLER_EVERYWHERE: &[Rule] = &[
     Rule {
@@ -186,13 +195,7 @@ pub(super) const CONTROLLER_AT_HOME: &[Rule] = &[
     },
     SAY_VALID,
     SAY_VALID_STATUS,
-    Rule {
-        group: COORDINATION,
-        resources: &["leases"],
-        names: &[],
-        verbs: &["create"],
-        reason: "takes part in the election of the one controller that acts; a name cannot be asked for here",
-    },
+    STAND,
     Rule {
         group: COORDINATION,
         resources: &["leases"],

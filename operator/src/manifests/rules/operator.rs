@@ -2,7 +2,7 @@
 
 use metallb_api::names::object;
 
-use super::{ADMISSION, APPS, CORE, EXTENSIONS, METALLB, OWN, PUBLISH, Rule, WATCH};
+use super::{ADMISSION, APPS, COORDINATION, CORE, EXTENSIONS, METALLB, OWN, PUBLISH, Rule, STAND, WATCH};
 use crate::platform;
 
 const POLICY: &str = "policy";
@@ -104,6 +104,21 @@ pub(in super::super) const AT_HOME: &[Rule] = &[
         names: &[],
         verbs: &["get"],
         reason: "its own one (a Role of a namespace allows no other), with which the registration of the webhooks goes",
+    },
+    Rule {
+        group: CORE,
+        resources: &["pods"],
+        names: &[],
+        verbs: &["get"],
+        reason: "whether the operator that leads still runs",
+    },
+    STAND,
+    Rule {
+        group: COORDINATION,
+        resources: &["leases"],
+        names: &[object::OPERATOR_LEASE],
+        verbs: &["delete", "get"],
+        reason: "sees which operator acts, and hands over; can see no other Lease",
     },
     Rule {
         group: platform::SERVICE_MONITORS.group,
