@@ -19,6 +19,7 @@ mod asker;
 mod cable;
 mod client;
 mod fault_proxy;
+mod proxy;
 mod visitor;
 
 pub use asker::{Asker, Heard};

@@ -30,9 +30,9 @@ async fn conflicts_throttling_and_expired_watches_lose_nothing() -> Result<()> {
         lab.kill_container(&cluster, METALLB_NAMESPACE, &pod, "controller")
             .await?;
     }
-    cluster
+    let outcome = cluster
         .in_namespace("faults", async |namespace| endure(namespace, &proxies).await)
-        .await?;
+        .await;
     drop(proxies);
     // New pods: no connection of theirs leads to where the proxies were, and the kubelet starts them at once, however
     // often it was a test that ended them.
@@ -43,7 +43,7 @@ async fn conflicts_throttling_and_expired_watches_lose_nothing() -> Result<()> {
         let words = ["--namespace", METALLB_NAMESPACE].into_iter();
         cluster.kubectl(words.chain(rest.iter().copied())).await?;
     }
-    available(&cluster).await
+    available(&cluster).await.and(outcome)
 }
 
 fn name(number: usize) -> String {

@@ -9,8 +9,6 @@
 //! real one: the object is changed before the write arrives.
 //! Never: touches the host's packet filter: the rules are in the nodes and end with them.
 
-use std::fs;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -18,35 +16,23 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, bail};
 use bytes::Bytes;
 use futures::StreamExt;
-use http::{Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::client::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Service;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
-use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use serde_json::json;
 
-use crate::cluster::address::{API_PORT, HOST_IPV4, KUBERNETES_SERVICE};
+use super::proxy::{Answer, ApiServer, Body, Proxy, refusal, status};
+use crate::cluster::address::KUBERNETES_SERVICE;
 use crate::cluster::layout::Layout;
 use crate::cluster::node::Entry;
-use crate::cluster::pki;
 
 /// A watch ends so early here that a test sees many.
 const WATCH_LIFE: Duration = Duration::from_secs(2);
 /// Its table in the packet filter of a node. The priority is before kube-proxy's: the first translation counts.
 const TABLE: &str = "faults";
-
-type Body = BoxBody<Bytes, hyper::Error>;
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -121,10 +107,10 @@ impl Counters {
     }
 }
 
-/// The way to the real API server.
+/// Who decides about each request.
 #[derive(Clone)]
-struct Upstream {
-    connector: TlsConnector,
+struct Fates {
+    counters: Arc<Counters>,
     /// With the rights to change any object
     client: Client,
 }
@@ -134,7 +120,7 @@ struct Upstream {
 pub struct FaultProxy {
     node: Entry,
     counters: Arc<Counters>,
-    task: JoinHandle<()>,
+    _proxy: Proxy,
 }
 
 impl FaultProxy {
@@ -148,31 +134,22 @@ impl FaultProxy {
         node: Entry,
         pod_address: &str,
     ) -> Result<Self> {
-        let listener = TcpListener::bind((HOST_IPV4, 0)).await?;
-        let port = listener.local_addr()?.port();
-        let acceptor = acceptor(layout)?;
-        let upstream = Upstream {
-            connector: connector(layout)?,
+        let counters = Arc::new(Counters::default());
+        let fates = Fates {
+            counters: Arc::clone(&counters),
             client,
         };
-        let counters = Arc::new(Counters::default());
-        let own = Arc::clone(&counters);
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                // A pod that is killed does not say goodbye: errors of a connection tell nothing.
-                tokio::spawn(serve(
-                    stream,
-                    acceptor.clone(),
-                    upstream.clone(),
-                    Arc::clone(&own),
-                ));
-            }
-        });
+        let proxy = Proxy::start(layout, fates).await?;
+        let address = proxy.address();
         let rules = format!(
             "table ip {TABLE} {{ chain prerouting {{ type nat hook prerouting priority -110; \
-             ip saddr {pod_address} ip daddr {KUBERNETES_SERVICE} tcp dport 443 dnat to {HOST_IPV4}:{port}; }}; }}"
+             ip saddr {pod_address} ip daddr {KUBERNETES_SERVICE} tcp dport 443 dnat to {address}; }}; }}"
         );
-        let this = Self { node, counters, task };
+        let this = Self {
+            node,
+            counters,
+            _proxy: proxy,
+        };
         this.node.run(["nft", &rules]).await?;
         Ok(this)
     }
@@ -190,55 +167,30 @@ impl FaultProxy {
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        self.task.abort();
         let mut command = self.node.command(["nft", "delete", "table", "ip", TABLE]);
         let _ = command.as_std_mut().status();
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
-    upstream: Upstream,
-    counters: Arc<Counters>,
-) -> Result<()> {
-    let stream = acceptor.accept(stream).await?;
-    let service = service_fn(async |request: Request<Incoming>| {
-        let fate = counters.next(request.method(), request.uri());
-        answer(&upstream, request, fate).await
-    });
-    hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await?;
-    Ok(())
-}
-
-async fn answer(upstream: &Upstream, request: Request<Incoming>, fate: Fate) -> Result<Response<Body>> {
-    match &fate {
-        Fate::Refused(code) => return Ok(refusal(*code)),
-        Fate::Conflict { namespace, name } => upstream.change(namespace, name).await?,
-        Fate::Pass | Fate::ShortWatch { .. } => {}
-    }
-    let response = upstream.send(request).await?;
-    Ok(match fate {
-        Fate::ShortWatch { expires } if response.status().is_success() => {
-            response.map(|body| cut(body, expires))
+impl Answer for Fates {
+    async fn answer(&self, api_server: &ApiServer, request: Request<Incoming>) -> Result<Response<Body>> {
+        let fate = self.counters.next(request.method(), request.uri());
+        match &fate {
+            Fate::Refused(code) => return Ok(refusal(*code)),
+            Fate::Conflict { namespace, name } => self.change(namespace, name).await?,
+            Fate::Pass | Fate::ShortWatch { .. } => {}
         }
-        _ => response.map(BodyExt::boxed),
-    })
+        let response = api_server.send(request).await?;
+        Ok(match fate {
+            Fate::ShortWatch { expires } if response.status().is_success() => {
+                response.map(|body| cut(body, expires))
+            }
+            _ => response.map(BodyExt::boxed),
+        })
+    }
 }
 
-impl Upstream {
-    /// On a connection of its own: one that a watch was cut off from is of no further use.
-    async fn send(&self, request: Request<Incoming>) -> Result<Response<Incoming>> {
-        let stream = TcpStream::connect((HOST_IPV4, API_PORT)).await?;
-        let name = ServerName::IpAddress(IpAddr::from(HOST_IPV4).into());
-        let stream = self.connector.connect(name, stream).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        Ok(sender.send_request(request).await?)
-    }
-
+impl Fates {
     /// As another user would, between the decision about a Service and its write.
     async fn change(&self, namespace: &str, name: &str) -> Result<()> {
         let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);
@@ -267,64 +219,6 @@ fn cut(body: Incoming, expires: bool) -> Body {
     );
     let end = expires.then(|| Ok(Frame::data(Bytes::from(event))));
     BodyExt::boxed(StreamBody::new(frames.chain(futures::stream::iter(end))))
-}
-
-fn refusal(code: StatusCode) -> Response<Body> {
-    let text = Full::new(Bytes::from(status(code).to_string()));
-    let mut response = Response::new(text.map_err(|never| match never {}).boxed());
-    *response.status_mut() = code;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
-    if code == StatusCode::TOO_MANY_REQUESTS {
-        headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-    }
-    response
-}
-
-/// As the API server words them.
-fn status(code: StatusCode) -> Value {
-    let (reason, message) = match code {
-        StatusCode::GONE => ("Expired", "too old resource version"),
-        StatusCode::TOO_MANY_REQUESTS => ("TooManyRequests", "the server has received too many requests"),
-        _ => (
-            "ServiceUnavailable",
-            "the server is currently unable to handle the request",
-        ),
-    };
-    json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": message,
-        "reason": reason,
-        "code": code.as_u16(),
-    })
-}
-
-/// The proxy is the API server, as far as the pod can tell.
-fn acceptor(layout: &Layout) -> Result<TlsAcceptor> {
-    let own = pki::files(layout, "kube-apiserver");
-    let chain = CertificateDer::pem_slice_iter(&fs::read(own.certificate)?).collect::<Result<_, _>>()?;
-    let key = PrivateKeyDer::from_pem_slice(&fs::read(own.key)?)?;
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    Ok(Arc::new(config).into())
-}
-
-fn connector(layout: &Layout) -> Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&fs::read(pki::files(layout, "ca").certificate)?) {
-        roots.add(certificate?)?;
-    }
-    let config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config).into())
 }
 
 #[cfg(test)]
