@@ -19,6 +19,7 @@ mod asker;
 mod cable;
 mod client;
 mod fault_proxy;
+mod outside;
 mod proxy;
 mod visitor;
 
@@ -26,6 +27,7 @@ pub use asker::{Asker, Heard};
 pub use cable::PulledCable;
 pub use client::{Capture, Client};
 pub use fault_proxy::{FaultProxy, Faults};
+pub use outside::{Hold, OutsideOperator};
 pub use visitor::{Connections, Visitor, Visits};
 
 /// Kubernetes' test server for clusters that can pull images.
@@ -182,6 +184,14 @@ impl Lab {
             node,
             id: id.to_owned(),
         })
+    }
+
+    /// The operator outside of the cluster, with the permissions that it has inside, not started yet.
+    ///
+    /// # Errors
+    /// If none runs inside, whose program can be taken.
+    pub async fn operator_outside(&self, cluster: &Cluster) -> Result<OutsideOperator> {
+        OutsideOperator::prepare(self, cluster).await
     }
 
     /// Sends SIGKILL to its process.
