@@ -126,7 +126,7 @@ impl Words {
                 about_you: if rest.is_empty() {
                     None
                 } else {
-                    Some((take_number(rest)?, status(take_byte(rest)?)?))
+                    Some((take_number(rest)?, Status::of(take_byte(rest)?)?))
                 },
             }),
             NUDGE => Self::Nudge {
@@ -177,11 +177,6 @@ fn take_byte(rest: &mut &[u8]) -> Option<u8> {
     Some(*byte)
 }
 
-fn status(byte: u8) -> Option<Status> {
-    let all = [Status::Alive, Status::Suspect, Status::Dead, Status::Left];
-    all.into_iter().find(|status| *status as u8 == byte)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -190,7 +185,7 @@ mod tests {
 
     fn words() -> impl Strategy<Value = Words> {
         let name = || "[a-z0-9.-]{0,253}";
-        let known = prop::option::of((any::<u32>(), (0..4_u8).prop_map(|byte| status(byte).unwrap())));
+        let known = prop::option::of((any::<u32>(), (0..4_u8).prop_map(|byte| Status::of(byte).unwrap())));
         prop_oneof![
             (name(), any::<u32>(), any::<bool>(), known).prop_map(|(from, incarnation, deaf, about_you)| {
                 Words::Beat(Beat {

@@ -157,6 +157,14 @@ pub enum Status {
     Left = 3,
 }
 
+impl Status {
+    /// The one with this number.
+    pub(crate) fn of(number: u8) -> Option<Self> {
+        let all = [Self::Alive, Self::Suspect, Self::Dead, Self::Left];
+        all.into_iter().find(|status| *status as u8 == number)
+    }
+}
+
 /// The versions of the protocol and of the application's part of it that a member speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Versions {

@@ -189,7 +189,7 @@ pub(in super::super) fn member(
         address: socket(ip, port, default_port)?,
         meta: meta.to_vec(),
         incarnation,
-        status: status_of(status)?,
+        status: Status::of(status).ok_or(Fault::Unexpected)?,
         versions: versions_of(versions)?,
     })
 }
@@ -205,16 +205,6 @@ fn node_name<'a>(value: &mut Reader<'a>) -> Result<&'a str, Fault> {
 fn socket(ip: &[u8], port: u16, default_port: u16) -> Result<SocketAddr, Fault> {
     let ip = address(ip).ok_or(Fault::Unexpected)?;
     Ok(SocketAddr::new(ip, if port == 0 { default_port } else { port }))
-}
-
-fn status_of(number: u8) -> Result<Status, Fault> {
-    Ok(match number {
-        0 => Status::Alive,
-        1 => Status::Suspect,
-        2 => Status::Dead,
-        3 => Status::Left,
-        _ => return Err(Fault::Unexpected),
-    })
 }
 
 /// All six, or it is a member of a time before versions, which upstream does not let in either.
