@@ -4,6 +4,7 @@
 //! an input has taken; instead it keeps those inputs whose outcome it has not seen before, and corrects the checksum of
 //! damaged bytes where a decoder would refuse everything else. `make fuzz` runs it for as long as you like.
 
+mod failover;
 mod frames;
 mod membership;
 mod mutation;
@@ -39,9 +40,10 @@ pub struct Target {
 }
 
 /// Every decoder of bytes that strangers send.
-pub static TARGETS: [Target; 10] = [
+pub static TARGETS: [Target; 11] = [
     frames::ARP,
     frames::NDP,
+    failover::WORDS,
     membership::MESSAGE,
     membership::DATAGRAM,
     membership::SEALED_DATAGRAM,
