@@ -12,6 +12,7 @@ mod claims;
 mod contract;
 mod counters;
 mod deadlines;
+mod entitlement;
 mod groups;
 mod handovers;
 mod interface;
@@ -47,6 +48,8 @@ pub struct Announcer {
     handovers: Handovers,
     claims: Claims,
     groups: Groups,
+    /// This station may not say anything.
+    muted: bool,
     /// At most a few answers and one gratuitous round: a caller drains them before the next inputs.
     transmits: VecDeque<Transmit>,
     /// At most one per address and interface: drained before the next input.
@@ -79,6 +82,7 @@ impl Announcer {
         match input {
             Input::Interfaces(list) => self.set_interfaces(list),
             Input::Addresses(desired) => self.set_addresses(desired),
+            Input::Entitled(entitled) => self.set_entitled(entitled),
             Input::Frame { interface, bytes } => self.frame(interface, bytes),
             Input::Timeout => {}
         }
@@ -259,7 +263,8 @@ impl Announcer {
     fn moved(&mut self, ip: IpAddr, index: InterfaceIndex, was: Presence, is: Presence) {
         match is {
             // A new place, a carrier that came back, another MAC or another term: the link must hear of it at once.
-            Presence::Live(_) if is != was => self.schedule.start((ip, index), self.now),
+            // One that may not speak tells when it may.
+            Presence::Live(_) if is != was && !self.muted => self.schedule.start((ip, index), self.now),
             Presence::Live(_) => {}
             Presence::Silent | Presence::Absent => {
                 self.schedule.cancel((ip, index));
@@ -315,6 +320,9 @@ impl Announcer {
         }
         if self.handovers.has_left(ip, index) {
             return Err(Drop::HandedOver);
+        }
+        if self.muted {
+            return Err(Drop::NotEntitled);
         }
         served.counters.requests += 1;
         let frame = question.answer(interface.mac);

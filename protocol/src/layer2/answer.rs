@@ -32,6 +32,8 @@ pub enum Drop {
     NotOnThisInterface,
     /// About an address that another station has taken over on this interface.
     HandedOver,
+    /// About an address that is served, while this station may not answer.
+    NotEntitled,
 }
 
 impl From<arp::Refusal> for Drop {

@@ -13,6 +13,9 @@ pub enum Input<'a> {
     Interfaces(&'a [Interface]),
     /// The addresses to be served from now on, all of them.
     Addresses(&'a BTreeMap<IpAddr, Assignment>),
+    /// Whether this station may answer at all. While it may not it says nothing, and goes on hearing; when it may again
+    /// the link is told where everything is. At the start it may.
+    Entitled(bool),
     /// A frame was received.
     Frame {
         /// Where.

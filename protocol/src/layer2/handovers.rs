@@ -117,7 +117,7 @@ impl Announcer {
         }
         if self.handovers.hear(ip, index) {
             self.leave_if_taken(ip);
-        } else if served.since + VALIDITY <= self.now {
+        } else if !self.muted && served.since + VALIDITY <= self.now {
             self.claims.note((ip, index), mac, self.now);
         }
     }

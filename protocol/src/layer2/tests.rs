@@ -1,6 +1,7 @@
 //! The machine on a virtual clock: what it is made of for the tests of each subject.
 
 mod answering;
+mod entitlement;
 mod handing_over;
 mod interfaces;
 mod properties;

@@ -10,6 +10,7 @@ enum Step {
     Interfaces(Vec<Interface>),
     Addresses(BTreeMap<IpAddr, Assignment>),
     Wait(u64),
+    Entitled(bool),
     Frame(InterfaceIndex, Vec<u8>),
 }
 
@@ -85,6 +86,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         interfaces().prop_map(Step::Interfaces),
         addresses().prop_map(Step::Addresses),
         (0..6_000_u64).prop_map(Step::Wait),
+        any::<bool>().prop_map(Step::Entitled),
         (0..5_u32, frames()).prop_map(|(index, frame)| Step::Frame(index, frame)),
     ];
     proptest::collection::vec(step, 0..30)
@@ -112,12 +114,14 @@ fn run(steps: &[Step]) -> Outcome {
                 },
                 now,
             ),
+            Step::Entitled(entitled) => machine.handle(Input::Entitled(*entitled), now),
             Step::Wait(ms) => {
                 now = now + Duration::from_millis(*ms);
                 machine.handle(Input::Timeout, now);
             }
         }
         while let Some(transmit) = machine.poll_transmit() {
+            assert!(machine.is_entitled(), "said while it may not speak");
             sent.push((now, transmit));
         }
         while let Some(event) = machine.poll_event() {
@@ -150,7 +154,7 @@ proptest! {
             match step {
                 Step::Interfaces(list) => last_interfaces.clone_from(list),
                 Step::Addresses(map) => last_addresses.clone_from(map),
-                Step::Wait(_) | Step::Frame(..) => {}
+                Step::Wait(_) | Step::Entitled(_) | Step::Frame(..) => {}
             }
         }
         let (machine, _, joined) = run(&steps);
