@@ -14,6 +14,9 @@ impl Time {
     /// The moment at which the driver started.
     pub const START: Self = Self(Duration::ZERO);
 
+    /// The moment that never comes.
+    pub const END: Self = Self(Duration::MAX);
+
     /// The moment `elapsed` after the start.
     pub const fn since_start(elapsed: Duration) -> Self {
         Self(elapsed)

@@ -99,7 +99,7 @@ impl Machine {
         (self.now, _) = self.clock.read(now, Some(self.due()), self.settings.late_tick);
         if silent && !self.watchers.is_empty() {
             // Our watchers may have come to the end of their patience.
-            self.last_beat = None;
+            self.next_beat = self.now;
             self.counters.paused += 1;
             self.review.doubt(&self.settings, self.now);
         }
@@ -117,9 +117,10 @@ impl Machine {
                     from: self.own.name.clone(),
                 }));
             }
-            other @ (Input::Exchanged(_) | Input::Contacted(_) | Input::Timeout) => {
+            other @ (Input::Exchanged(_) | Input::Contacted(_)) => {
                 self.follow(other);
             }
+            Input::Timeout => {}
         }
         self.tick();
     }
@@ -155,6 +156,19 @@ impl Machine {
     /// Whether we may announce what we are chosen for.
     pub fn may_announce(&self) -> bool {
         self.standing() == Standing::Certain
+    }
+
+    /// Until when we may, if the machine is not called before: nobody takes us for dead sooner, who hears of us as often
+    /// as we tell. None if we may not now. Without anybody who watches us there is no end.
+    pub fn may_announce_until(&self) -> Option<Time> {
+        let last_beat = self.last_beat.unwrap_or(self.outside_now);
+        self.may_announce().then(|| {
+            if self.watchers.is_empty() {
+                Time::END
+            } else {
+                last_beat + self.settings.declare_after
+            }
+        })
     }
 
     /// Why, or why not.

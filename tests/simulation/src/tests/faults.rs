@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::failover::{cluster, words};
 use crate::owners::announcers;
-use crate::{Cluster, Conditions, Owners, Place};
+use crate::{Cluster, Conditions, Owners, Place, Speaker};
 
 const ADDRESSES: usize = 8;
 
@@ -41,6 +41,11 @@ fn who_was_stopped_for_long_blames_nobody_and_comes_back_only_once_it_is_known()
         let mut owners = Owners::of(ADDRESSES);
         cluster.network.stop(0);
         run(&mut cluster, &mut owners, ms(pause));
+        // What it knew when it was stopped is enough for it to be silent when it wakes, before it is called at all.
+        let Speaker::Ours(stopped) = cluster.network.machine(0) else {
+            panic!("all are ours")
+        };
+        assert!(stopped.may_announce_until().unwrap() <= cluster.network.now());
         let found = failed(&mut cluster);
         assert_eq!(
             found,
