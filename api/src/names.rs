@@ -211,6 +211,15 @@ pub mod metric {
     pub const MEMBERS: &str = "metallb_speaker_members";
     /// What was received on the port of the membership protocol and not followed, and what could not be sent.
     pub const MEMBERSHIP_DROPPED: &str = "metallb_speaker_membership_dropped_total";
+    /// Whether this node answers for an address that it is chosen for: 1 at one node for each address, and 0 at one that
+    /// is silent because the others may have taken it for dead.
+    pub const ADDRESS_OWNED: &str = "metallb_speaker_address_owned";
+    /// Whether this node may answer at all.
+    pub const MAY_ANNOUNCE: &str = "metallb_speaker_may_announce";
+    /// What speakers found out about one another, by [`EVENT`].
+    pub const FAILOVER_EVENTS: &str = "metallb_speaker_failover_events_total";
+    /// Label: what was found out.
+    pub const EVENT: &str = "event";
     /// Label: why.
     pub const REASON: &str = "reason";
     /// Label: the Service, with its namespace.

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::apply::Hands;
 use crate::args::Args;
+use crate::entitlement::{self, Entitlement, Grantor};
 use crate::farewell;
 use crate::l2_status::Statuses;
 use crate::layer2::{self, Exclusions};
@@ -60,7 +61,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.health_probe_port));
     tasks.spawn("health", admin::serve(address, health.clone()));
     let recorder = Recorder::new(client.clone(), event::SPEAKER, node.clone(), &mut tasks);
-    let layer2 = layer2::spawn(&mut tasks, exclusions)?;
+    let (config, entitlement) = entitle(config);
+    let layer2 = layer2::spawn(&mut tasks, exclusions, entitlement)?;
     all_metrics.serve(&mut tasks, &client, &args.serving, &args.serving.tls()?)?;
     let (announced, scrapes) = questions();
     let metrics = SpeakerMetrics::new(&all_metrics, &node, layer2.counters(), announced)?;
@@ -163,14 +165,25 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
+/// Who decides whether this node may answer: the membership thread, or nobody if the speakers do not hear of one another.
+fn entitle(config: Option<membership::Config>) -> (Option<(membership::Config, Grantor)>, Entitlement) {
+    match config {
+        Some(config) => {
+            let (grantor, entitlement) = entitlement::pair();
+            (Some((config, grantor)), entitlement)
+        }
+        None => (None, Entitlement::for_ever()),
+    }
+}
+
 /// Starts to hear of the other speakers.
 fn hear(
     tasks: &mut Tasks,
-    config: membership::Config,
+    (config, grantor): (membership::Config, Grantor),
     metrics: &Metrics,
     inputs: &Sender<Input>,
 ) -> anyhow::Result<membership::Handle> {
-    let membership = membership::spawn(tasks, config)?;
+    let membership = membership::spawn(tasks, config, grantor)?;
     SpeakerMetrics::membership(metrics, membership.counted())?;
     tasks.spawn("members", forward(membership.view(), members, inputs.clone()));
     Ok(membership)

@@ -13,6 +13,8 @@
 //! first list of a large cluster, and no ARP answer waits for that. What must be served crosses over as a set that is
 //! changed in place (level, not edge): however many changes arrive while the driver is busy, it sees the last state.
 //!
+//! Before each frame it looks whether this node may answer at all, see [`crate::entitlement`].
+//!
 //! An address that moves to another node stays in the set, marked as leaving, until the driver has seen the other node
 //! take it; then the driver takes it out.
 //!
@@ -39,6 +41,7 @@ use metallb_runtime::metrics::{Asker, Questions, questions};
 use metallb_runtime::tasks::Tasks;
 use tokio::sync::watch;
 
+use crate::entitlement::Entitlement;
 use crate::thread::{self, End};
 
 pub(crate) use exclusions::Exclusions;
@@ -55,8 +58,14 @@ struct Desired {
     closing: bool,
 }
 
-/// What was counted for each address that is served.
-pub(crate) type Counted = Vec<(IpAddr, Counters)>;
+/// What was counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted {
+    /// This node may answer for them.
+    pub(crate) entitled: bool,
+    /// Each address that is served.
+    pub(crate) addresses: Vec<(IpAddr, Counters)>,
+}
 
 /// What the rest of the speaker holds of the layer 2 thread.
 #[derive(Debug)]
@@ -146,26 +155,34 @@ impl Handle {
 ///
 /// # Errors
 /// The system refuses another thread.
-pub(crate) fn spawn(tasks: &mut Tasks, exclusions: Exclusions) -> anyhow::Result<Handle> {
-    let (handle, end) = start(exclusions)?;
+pub(crate) fn spawn(
+    tasks: &mut Tasks,
+    exclusions: Exclusions,
+    entitlement: Entitlement,
+) -> anyhow::Result<Handle> {
+    let (handle, end) = start(exclusions, entitlement)?;
     tasks.spawn("layer2", async {
         end.await.context("the layer 2 thread panicked")?
     });
     Ok(handle)
 }
 
-fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, End)> {
+fn start(exclusions: Exclusions, entitlement: Entitlement) -> anyhow::Result<(Handle, End)> {
     let (desired, desired_changes) = watch::channel(Desired::default());
     let desired = Arc::new(desired);
     let share = Arc::downgrade(&desired);
     let (names_out, names) = watch::channel(None);
     let (counters, questions) = questions();
+    let inputs = Inputs {
+        desired: desired_changes,
+        questions,
+        entitlement,
+    };
     let outputs = Outputs {
         names: names_out,
-        questions,
         desired: share,
     };
-    let end = thread::start("layer2", move || run(desired_changes, outputs, exclusions))?;
+    let end = thread::start("layer2", move || run(inputs, outputs, exclusions))?;
     let next_term = AtomicU64::new(0);
     Ok((
         Handle {
@@ -178,28 +195,26 @@ fn start(exclusions: Exclusions) -> anyhow::Result<(Handle, End)> {
     ))
 }
 
-/// What the thread tells, unasked and asked.
+/// What the thread hears from the rest of the speaker.
+struct Inputs {
+    desired: watch::Receiver<Desired>,
+    questions: Questions<Counted>,
+    entitlement: Entitlement,
+}
+
+/// What the thread tells, unasked.
 struct Outputs {
     names: watch::Sender<Option<BTreeSet<String>>>,
-    questions: Questions<Counted>,
     desired: Weak<watch::Sender<Desired>>,
 }
 
 /// The thread: runs until one of its tasks ends.
-async fn run(
-    desired: watch::Receiver<Desired>,
-    outputs: Outputs,
-    exclusions: Exclusions,
-) -> anyhow::Result<()> {
-    let Outputs {
-        names,
-        questions,
-        desired: share,
-    } = outputs;
+async fn run(inputs: Inputs, outputs: Outputs, exclusions: Exclusions) -> anyhow::Result<()> {
+    let Outputs { names, desired } = outputs;
     let (list, list_changes) = watch::channel(Vec::new());
     let mut tasks = Tasks::new();
     interfaces::spawn(&mut tasks, exclusions, interfaces::Outputs { list, names })?;
-    tasks.spawn("answers", driver::run((desired, share), list_changes, questions));
+    tasks.spawn("answers", driver::run(inputs, desired, list_changes));
     tasks.run(std::future::pending()).await
 }
 

@@ -4,11 +4,13 @@
 //!   watch ──► inputs ──► owner: World ─► plans ─► actions ──► apply ──► layer2 (answers on the wire)
 //!   layer2 ─ interfaces ─┤                                          └─► events
 //!   membership ─ members ┘
+//!       └── may this node answer at all? ──► layer2
 //! ```
 
 mod app;
 mod apply;
 mod args;
+mod entitlement;
 mod farewell;
 mod l2_status;
 mod layer2;

@@ -6,6 +6,7 @@
 //!  addresses of Pods ─► driver ◄──► UDP socket
 //!  leave ─────────────►   │    ◄──► streams ◄──► TCP connections
 //!          members ◄──────┤
+//!   may we announce? ◄────┤
 //!                         ▼
 //!                     the machine and the codec of metallb-protocol
 //! ```
@@ -26,10 +27,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use metallb_protocol::failover::Counters;
 use metallb_runtime::metrics::{Asker, Questions, questions};
 use metallb_runtime::tasks::Tasks;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::entitlement::Grantor;
 use crate::thread::{self, End};
 
 pub(crate) use config::{Config, ConfigError, Flags};
@@ -51,6 +54,8 @@ pub(crate) struct View {
 pub(crate) struct Counted {
     /// Members that are alive, we included.
     pub(crate) members: usize,
+    /// What was found out about the others, and they about us.
+    pub(crate) failover: Counters,
     /// What was not read or not followed, by reason.
     pub(crate) dropped: BTreeMap<&'static str, u64>,
 }
@@ -118,19 +123,25 @@ struct Inputs {
     questions: Questions<Counted>,
 }
 
+/// What the thread says to the rest of the speaker, unasked.
+struct Outputs {
+    view: watch::Sender<Option<View>>,
+    grantor: Grantor,
+}
+
 /// Starts the membership thread. Its end is the end of a task in `tasks`.
 ///
 /// # Errors
 /// The system refuses another thread.
-pub(crate) fn spawn(tasks: &mut Tasks, config: Config) -> anyhow::Result<Handle> {
-    let (handle, end) = start(config)?;
+pub(crate) fn spawn(tasks: &mut Tasks, config: Config, grantor: Grantor) -> anyhow::Result<Handle> {
+    let (handle, end) = start(config, grantor)?;
     tasks.spawn("membership", async {
         end.await.context("the membership thread panicked")?
     });
     Ok(handle)
 }
 
-fn start(config: Config) -> anyhow::Result<(Handle, End)> {
+fn start(config: Config, grantor: Grantor) -> anyhow::Result<(Handle, End)> {
     let (peers, peers_changes) = watch::channel(None);
     let (view_out, view) = watch::channel(None);
     let (leave, leave_requests) = mpsc::channel(1);
@@ -140,7 +151,11 @@ fn start(config: Config) -> anyhow::Result<(Handle, End)> {
         leave: leave_requests,
         questions,
     };
-    let end = thread::start("membership", move || driver::run(config, inputs, view_out))?;
+    let outputs = Outputs {
+        view: view_out,
+        grantor,
+    };
+    let end = thread::start("membership", move || driver::run(config, inputs, outputs))?;
     let handle = Handle {
         peers,
         view,

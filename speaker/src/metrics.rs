@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use metallb_api::names::{metric, protocol};
 use metallb_api::{Change, NamespacedName};
 use metallb_core::world::Input;
+use metallb_protocol::failover::Counters;
 use metallb_runtime::configuration_state::Verdict;
 use metallb_runtime::metrics::{Asker, Kubernetes, MetricError, Metrics};
 
@@ -28,7 +29,7 @@ impl SpeakerMetrics {
         counted: Asker<Counted>,
         announced: Asker<Announced>,
     ) -> anyhow::Result<Self> {
-        layer2(metrics, counted)?;
+        layer2(metrics, node.to_owned(), counted)?;
         announcing(metrics, node.to_owned(), announced)?;
         Ok(Self {
             kubernetes: metrics.kubernetes.clone(),
@@ -50,8 +51,15 @@ impl SpeakerMetrics {
             "What was received on the port of the membership protocol and not followed, and what could not be sent",
             &[metric::REASON],
         )?;
+        let events = metrics.counters(
+            metric::FAILOVER_EVENTS,
+            "What speakers found out about one another: this one declared_dead another, vouched for by others it was \
+             not, this one was taken_for_dead, or it was paused and asked whether it was",
+            &[metric::EVENT],
+        )?;
         metrics.before_scrape(move || {
             let (counted, members, dropped) = (counted.clone(), members.clone(), dropped.clone());
+            let events = events.clone();
             async move {
                 let Some(counted) = counted.ask().await else {
                     return;
@@ -61,6 +69,10 @@ impl SpeakerMetrics {
                 dropped.reset();
                 for (reason, times) in counted.dropped {
                     dropped.with_label_values(&[reason]).inc_by(times);
+                }
+                events.reset();
+                for (event, times) in by_event(counted.failover) {
+                    events.with_label_values(&[event]).inc_by(times);
                 }
             }
         });
@@ -101,8 +113,25 @@ fn objects<F>(change: &Change<F>) -> u64 {
     }
 }
 
-/// What went over the wire, ARP and neighbour discovery together.
-fn layer2(metrics: &Metrics, counted: Asker<Counted>) -> Result<(), MetricError> {
+/// The events of failover. What was refused of them is counted as dropped.
+fn by_event(counters: Counters) -> [(&'static str, u64); 4] {
+    let Counters {
+        declared,
+        vouched,
+        deposed,
+        paused,
+        too_many_looks: _,
+    } = counters;
+    [
+        ("declared_dead", declared),
+        ("vouched", vouched),
+        ("taken_for_dead", deposed),
+        ("paused", paused),
+    ]
+}
+
+/// Whether this node answers, and what went over the wire, ARP and neighbour discovery together.
+fn layer2(metrics: &Metrics, node: String, counted: Asker<Counted>) -> Result<(), MetricError> {
     let of_ip = |name, help| metrics.counters(name, help, &[metric::IP]);
     let requests = of_ip(
         metric::LAYER2_REQUESTS,
@@ -120,18 +149,33 @@ fn layer2(metrics: &Metrics, counted: Asker<Counted>) -> Result<(), MetricError>
         metric::LAYER2_CONTESTED,
         "Number of times that another station kept using an owned IP for more than a second",
     )?;
+    let may = metrics.gauges(
+        metric::MAY_ANNOUNCE,
+        "1 while this node may answer for addresses, 0 while it asks the other speakers whether they reckon with it",
+        &[],
+    )?;
+    let owned = metrics.gauges(
+        metric::ADDRESS_OWNED,
+        "1 while this node answers for an IP, 0 while it is chosen for it and may not answer",
+        &[metric::IP, metric::NODE],
+    )?;
     let all = [requests, responses, gratuitous, contested];
     metrics.before_scrape(move || {
-        let (counted, all) = (counted.clone(), all.clone());
+        let (counted, all, node) = (counted.clone(), all.clone(), node.clone());
+        let (may, owned) = (may.clone(), owned.clone());
         async move {
-            let Some(counted) = counted.ask().await else {
+            let Some(Counted { entitled, addresses }) = counted.ask().await else {
                 return;
             };
             // What is no longer served is no longer counted.
             for counter in &all {
                 counter.reset();
             }
-            for (ip, counters) in counted {
+            owned.reset();
+            let entitled = f64::from(u8::from(entitled));
+            may.with_label_values::<&str>(&[]).set(entitled);
+            for (ip, counters) in addresses {
+                owned.with_label_values(&[&ip.to_string(), &node]).set(entitled);
                 let figures = [
                     counters.requests,
                     counters.responses,

@@ -14,13 +14,13 @@ use metallb_protocol::Time;
 use metallb_protocol::layer2::{
     Announcer, Assignment, Event, Input, Interface, InterfaceIndex, Tenure, Unsent,
 };
-use metallb_runtime::metrics::Questions;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::asked::Asked;
 use super::port::Port;
-use super::{Counted, Desired};
+use super::{Counted, Desired, Inputs};
+use crate::entitlement::Entitlement;
 
 /// Longer than any frame that gets an answer. A longer one is cut off, and its checksum then refuses it.
 const FRAME_LEN: usize = 2048;
@@ -43,20 +43,31 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// Runs for ever, or until the other ends of the channels have gone.
 pub(super) async fn run(
-    (mut desired, sender): (watch::Receiver<Desired>, Weak<watch::Sender<Desired>>),
+    inputs: Inputs,
+    sender: Weak<watch::Sender<Desired>>,
     mut interfaces: watch::Receiver<Vec<Interface>>,
-    mut questions: Questions<Counted>,
 ) -> anyhow::Result<()> {
+    let Inputs {
+        mut desired,
+        mut questions,
+        entitlement,
+    } = inputs;
     let mut driver = Driver::new(sender);
+    driver.obey(&entitlement);
     let mut buffer = [0; FRAME_LEN];
     loop {
         let deadline = driver.deadline();
         // Not biased: a flood on one interface must not keep a change waiting.
         tokio::select! {
             (interface, len) = poll_fn(|context| driver.ports.poll_receive(context, &mut buffer)) => match len {
-                Some(len) => driver.handle(Input::Frame { interface, bytes: &buffer[..len] }),
+                Some(len) => {
+                    // This thread may have been stopped, and the question may be old.
+                    driver.obey(&entitlement);
+                    driver.handle(Input::Frame { interface, bytes: &buffer[..len] });
+                }
                 None => driver.retry_soon(),
             },
+            () = entitlement.changed() => driver.obey(&entitlement),
             changed = desired.changed() => {
                 changed.context("nobody says any more which addresses to serve")?;
                 let addresses = &desired.borrow_and_update().addresses;
@@ -67,11 +78,11 @@ pub(super) async fn run(
                 changed.context("nobody says any more which interfaces there are")?;
                 driver.set_interfaces(&interfaces.borrow_and_update());
             }
-            Some(question) = questions.recv() => question.answer(driver.machine.counters().collect()),
+            Some(question) = questions.recv() => question.answer(driver.counted()),
             () = at(deadline) => driver.timeout(),
         }
         driver.give_back();
-        let idle = driver.transmit();
+        let idle = driver.transmit(&entitlement);
         driver.report_unsent();
         if !idle {
             // More is due. Let the runtime look at the sockets first.
@@ -127,6 +138,26 @@ impl Driver {
             .next_deadline()
             .map(|time| self.start + time.elapsed());
         machine.into_iter().chain(self.retry).chain(self.give_back).min()
+    }
+
+    /// Is silent if this node may not answer, and speaks again when it may.
+    fn obey(&mut self, entitlement: &Entitlement) {
+        let entitled = entitlement.holds();
+        if entitled != self.machine.is_entitled() {
+            if entitled {
+                tracing::info!("answering");
+            } else {
+                tracing::info!("answering nobody until the other speakers reckon with this one");
+            }
+            self.handle(Input::Entitled(entitled));
+        }
+    }
+
+    fn counted(&self) -> Counted {
+        Counted {
+            entitled: self.machine.is_entitled(),
+            addresses: self.machine.counters().collect(),
+        }
     }
 
     fn timeout(&mut self) {
@@ -220,8 +251,9 @@ impl Driver {
     }
 
     /// Sends what is due, up to the limit for one turn. False if there is more.
-    fn transmit(&mut self) -> bool {
+    fn transmit(&mut self, entitlement: &Entitlement) -> bool {
         for _ in 0..SENT_PER_TURN {
+            self.obey(entitlement);
             let Some(transmit) = self.machine.poll_transmit() else {
                 return true;
             };

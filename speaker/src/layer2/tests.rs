@@ -1,5 +1,6 @@
 //! The layer 2 thread on real interfaces, with the Linux kernel as its neighbour and judge.
 
+mod entitled;
 mod handing_over;
 
 use std::future::poll_fn;
@@ -68,10 +69,14 @@ struct Street {
 
 impl Street {
     fn new() -> Option<Self> {
+        Self::obeying(Entitlement::for_ever())
+    }
+
+    fn obeying(entitlement: Entitlement) -> Option<Self> {
         let (node, neighbour) = (Space::new()?, Space::new()?);
         // As any host, but not so slowly.
         node.sysctl("ipv6/conf/default/dad_transmits", "0");
-        let (layer2, _) = node.run(|| start(Exclusions::none()).unwrap());
+        let (layer2, _) = node.run(|| start(Exclusions::none(), entitlement).unwrap());
         Some(Self {
             node,
             neighbour,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use metallb_api::names::object;
 use metallb_core::config::parse_duration;
+use metallb_protocol::failover as protocol;
 use metallb_protocol::memberlist::{Identity, Key, Settings, Wire};
 use serde::Deserialize;
 
@@ -36,6 +37,7 @@ pub(crate) struct Flags {
 pub(crate) struct Config {
     pub(super) own: Identity,
     pub(super) settings: Settings,
+    pub(super) failover: protocol::Settings,
     pub(super) wire: Wire,
     /// How long an exchange over a stream may take.
     pub(super) stream_timeout: Duration,
@@ -110,6 +112,7 @@ impl Flags {
             } else {
                 Settings::default()
             },
+            failover: protocol::Settings::default(),
             wire,
             stream_timeout: Duration::from_secs(if self.wan { 30 } else { 10 }),
         };

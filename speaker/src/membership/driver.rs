@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metallb_protocol::Time;
+use metallb_protocol::failover::{Event, Machine, Standing};
 use metallb_protocol::memberlist::datagram::DATAGRAM_MAX;
-use metallb_protocol::memberlist::{Event, Ignored, Input, Machine, Member, Nonce, Refusal, Transmit, Wire};
+use metallb_protocol::memberlist::{self, Ignored, Input, Member, Nonce, Refusal, Transmit, Wire};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::streams::{Said, Streams};
-use super::{Config, Counted, Inputs, View};
+use super::{Config, Counted, Inputs, Outputs, View};
+use crate::entitlement::{Grantor, since_boot};
 
 /// What streams have read and the machine has not yet taken in. They wait when it is full; there are no more of them.
 const SAID: usize = 32;
@@ -46,11 +48,7 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 /// Runs a member. It does not begin before it is told where the others are.
-pub(super) async fn run(
-    config: Config,
-    mut inputs: Inputs,
-    view: watch::Sender<Option<View>>,
-) -> anyhow::Result<()> {
+pub(super) async fn run(config: Config, mut inputs: Inputs, outputs: Outputs) -> anyhow::Result<()> {
     let ready = inputs.peers.wait_for(Option::is_some);
     tokio::select! {
         ready = ready => drop(ready.context("the owner task is gone")?),
@@ -58,11 +56,11 @@ pub(super) async fn run(
         Some(told) = inputs.leave.recv() => return leave_without(told).await,
     }
     let sockets = tokio::select! {
-        sockets = bind(config.own.address) => sockets,
+        sockets = bind(config.own.address, &outputs.grantor) => sockets,
         Some(told) = inputs.leave.recv() => return leave_without(told).await,
     };
     tracing::info!(address = %config.own.address, "member of the speakers' cluster");
-    Driver::new(config, view).drive(sockets, inputs).await
+    Driver::new(config, outputs).drive(sockets, inputs).await
 }
 
 async fn leave_without(told: oneshot::Sender<()>) -> anyhow::Result<()> {
@@ -70,7 +68,7 @@ async fn leave_without(told: oneshot::Sender<()>) -> anyhow::Result<()> {
     std::future::pending().await
 }
 
-async fn bind(address: SocketAddr) -> (UdpSocket, TcpListener) {
+async fn bind(address: SocketAddr, grantor: &Grantor) -> (UdpSocket, TcpListener) {
     let mut complained = false;
     loop {
         let bound = async {
@@ -86,6 +84,8 @@ async fn bind(address: SocketAddr) -> (UdpSocket, TcpListener) {
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(%address, error, "cannot listen for the other speakers, trying again; until then the API server tells which are there");
                 complained = true;
+                // Whoever listens to nobody cannot be told to be silent, and an address that nobody has helps nobody.
+                grantor.grant_for_ever();
             }
             Err(_) => {}
         }
@@ -100,11 +100,12 @@ struct Driver {
     said: mpsc::Receiver<Said>,
     own: String,
     own_address: SocketAddr,
-    start: Instant,
+    /// By the clock that goes on while the machine sleeps.
+    start: Duration,
     /// Until when others may answer; `None` once it is known who there is.
     settling: Option<Instant>,
-    declared_dead: u64,
     view: watch::Sender<Option<View>>,
+    grantor: Grantor,
     /// Who waits for us to have left.
     leaving: Option<oneshot::Sender<()>>,
     dropped: BTreeMap<&'static str, u64>,
@@ -112,27 +113,28 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(config: Config, view: watch::Sender<Option<View>>) -> Self {
+    fn new(config: Config, outputs: Outputs) -> Self {
         let Config {
             own,
             settings,
+            failover,
             wire,
             stream_timeout,
         } = config;
+        let Outputs { view, grantor } = outputs;
         let (says, said) = mpsc::channel(SAID);
         let wire = Arc::new(wire);
-        let start = Instant::now();
         Self {
             streams: Streams::new(Arc::clone(&wire), stream_timeout, says),
             wire,
             said,
             own: own.name.clone(),
             own_address: own.address,
-            machine: Machine::new(settings, own, u64::from_ne_bytes(random())),
-            start,
-            settling: Some(start + SETTLE),
-            declared_dead: 0,
+            machine: Machine::new(failover, settings, own, u64::from_ne_bytes(random())),
+            start: since_boot(),
+            settling: Some(Instant::now() + SETTLE),
             view,
+            grantor,
             leaving: None,
             dropped: BTreeMap::new(),
             complained: BTreeMap::new(),
@@ -149,7 +151,7 @@ impl Driver {
         let streams = self.streams.clone();
         loop {
             self.carry_out(&datagrams);
-            let deadline = self.start + self.machine.next_deadline().elapsed();
+            let deadline = self.moment(self.machine.next_deadline());
             let deadline = self.settling.map_or(deadline, |settled| settled.min(deadline));
             tokio::select! {
                 received = datagrams.recv_from(&mut buffer) => match received {
@@ -181,7 +183,12 @@ impl Driver {
     }
 
     fn now(&self) -> Time {
-        Time::since_start(self.start.elapsed())
+        Time::since_start(since_boot().saturating_sub(self.start))
+    }
+
+    /// When a moment of the machine is for a timer.
+    fn moment(&self, time: Time) -> Instant {
+        Instant::now() + time.elapsed().saturating_sub(self.now().elapsed())
     }
 
     fn handle(&mut self, input: Input) {
@@ -219,11 +226,11 @@ impl Driver {
     fn take(&mut self, said: Said) {
         match said {
             Said::Exchange(theirs, reply) => {
-                let _ = reply.send(self.machine.state());
+                let _ = reply.send(self.machine.membership().state());
                 self.handle(Input::Exchanged(theirs));
             }
             Said::Ping(ping, reply) => {
-                let _ = reply.send(self.machine.answer(&ping));
+                let _ = reply.send(self.machine.membership().answer(&ping));
             }
             Said::Answered(theirs) => self.handle(Input::Exchanged(theirs)),
             Said::Contacted(sequence) => self.handle(Input::Contacted(sequence)),
@@ -236,7 +243,7 @@ impl Driver {
         while let Some(transmit) = self.machine.poll_transmit() {
             match transmit {
                 Transmit::Datagram { to, messages } => {
-                    let checksum = self.machine.knows_checksums(to);
+                    let checksum = self.machine.membership().knows_checksums(to);
                     for datagram in self.wire.datagrams(&messages, checksum, nonce) {
                         // No route, or no room: the protocol lives with datagrams that are lost.
                         if datagrams.try_send_to(&datagram, to).is_err() {
@@ -250,13 +257,17 @@ impl Driver {
                     }
                 }
                 Transmit::StreamPing { to, ping, deadline } => {
-                    let deadline = self.start + deadline.elapsed();
+                    let deadline = self.moment(deadline);
                     if !self.streams.ping(to, ping, deadline) {
                         self.count("too_many_streams");
                     }
                 }
             }
         }
+        // What was sent just now is what the others know.
+        let until = self.machine.may_announce_until();
+        self.grantor
+            .grant(until.map(|until| self.start.saturating_add(until.elapsed())));
         // Who is there changes with an event; before the first view the time that passes counts, too.
         let mut news = self.view.borrow().is_none();
         while let Some(event) = self.machine.poll_event() {
@@ -270,6 +281,22 @@ impl Driver {
 
     fn tell(&mut self, event: Event) {
         match event {
+            Event::Member(event) => self.tell_of_members(event),
+            Event::Standing(Standing::Certain) => tracing::info!("this speaker may announce"),
+            Event::Standing(Standing::Doubtful) => {
+                tracing::warn!(
+                    "this speaker did not run for a while; silent until the others say that they know it"
+                );
+            }
+            Event::Standing(Standing::Deposed) => {
+                tracing::warn!("others took this speaker for dead, it has objected; silent until they know");
+            }
+        }
+    }
+
+    fn tell_of_members(&mut self, event: memberlist::Event) {
+        use memberlist::Event;
+        match event {
             Event::Joined(Member { name, address, .. }) => {
                 tracing::info!(node = name, %address, "speaker joined");
             }
@@ -281,13 +308,8 @@ impl Driver {
             Event::Disputed { known, other } => {
                 tracing::error!(node = known.name, address = %known.address, %other, "two speakers claim one node; the second is ignored");
             }
-            Event::User { .. } => {}
-            Event::Refuted { dead } => {
-                if dead {
-                    tracing::warn!("others took this speaker for dead, it has objected");
-                    self.declared_dead += 1;
-                }
-            }
+            // That others took us for dead is seen in how we stand.
+            Event::User { .. } | Event::Refuted { .. } => {}
             Event::Departed => {
                 if let Some(told) = self.leaving.take() {
                     let _ = told.send(());
@@ -298,7 +320,8 @@ impl Driver {
 
     /// Tells the rest of the speaker who is there, once that is known.
     fn publish(&mut self) {
-        let mut alive: BTreeSet<String> = self.machine.members().map(|member| member.name.clone()).collect();
+        let members = self.machine.membership().members();
+        let mut alive: BTreeSet<String> = members.map(|member| member.name.clone()).collect();
         if !alive.is_empty() || self.settling.is_some_and(|settled| settled <= Instant::now()) {
             self.settling = None;
         }
@@ -308,7 +331,7 @@ impl Driver {
         alive.insert(self.own.clone());
         let view = View {
             alive,
-            declared_dead: self.declared_dead,
+            declared_dead: self.machine.counters().deposed,
         };
         self.view.send_if_modified(|known| {
             let news = known.as_ref() != Some(&view);
@@ -339,20 +362,23 @@ impl Driver {
             too_many_requests,
             malformed,
             not_for_us,
-        } = self.machine.ignored();
+        } = self.machine.membership().ignored();
+        let failover = self.machine.counters();
         let mut dropped = self.dropped.clone();
         for (reason, times) in [
             ("too_many_members", too_many_members),
             ("too_many_requests", too_many_requests),
             ("invalid_member", malformed),
             ("not_for_us", not_for_us),
+            ("too_many_looks", failover.too_many_looks),
         ] {
             if times > 0 {
                 dropped.insert(reason, times);
             }
         }
         Counted {
-            members: 1 + self.machine.members().count(),
+            members: 1 + self.machine.membership().members().count(),
+            failover,
             dropped,
         }
     }

@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use metallb_protocol::failover;
 use metallb_protocol::memberlist::stream::{Collector, Content, Direction, Progress};
 use metallb_protocol::memberlist::{Ack, Dead, Identity, Key, Message, Ping, Refusal, Settings, Wire};
 use nix::sys::signal::{Signal, kill};
@@ -19,6 +20,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
 use super::{Config, Handle, View, start};
+use crate::entitlement::{self, Entitlement};
 
 /// Longer than anything here takes on a machine that is many times slower.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +47,7 @@ fn ip(net: u8, host: u8) -> IpAddr {
 /// One of ours, in a thread of its own as in the speaker.
 struct Ours {
     handle: Handle,
+    entitlement: Entitlement,
 }
 
 impl Ours {
@@ -66,11 +69,13 @@ impl Ours {
                 datagram_budget: wire.room(),
                 ..brisk()
             },
+            failover: failover::Settings::default(),
             wire,
             stream_timeout: Duration::from_secs(10),
         };
-        let (handle, _end) = start(config).unwrap();
-        Self { handle }
+        let (grantor, entitlement) = entitlement::pair();
+        let (handle, _end) = start(config, grantor).unwrap();
+        Self { handle, entitlement }
     }
 
     fn expect(&self, peers: &[IpAddr]) {
@@ -99,6 +104,18 @@ impl Ours {
             .await
             .expect("nobody took it for dead")
             .unwrap();
+    }
+
+    /// Waits until it may announce, or may not.
+    async fn is_entitled(&self, entitled: bool) {
+        let changed = async {
+            while self.entitlement.holds() != entitled {
+                self.entitlement.changed().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, changed)
+            .await
+            .unwrap_or_else(|_| panic!("entitled: {}", !entitled));
     }
 
     async fn dropped(&self, reason: &str) -> u64 {
@@ -396,4 +413,52 @@ async fn we_object_when_we_are_taken_for_dead() {
     ours.objects().await;
     judge.says("join", "rust2").await;
     ours.sees(&["go1", "rust2"]).await;
+}
+
+#[tokio::test]
+async fn who_is_alone_may_announce_and_so_may_whoever_is_known() {
+    let net = 11;
+    let alone = Ours::start(net, 1, "secret");
+    assert!(!alone.entitlement.holds(), "not before it has asked");
+    alone.expect(&[]);
+    alone.is_entitled(true).await;
+    // The others know it before it announces; upstream's speakers cannot tell.
+    let all: Vec<Ours> = (2..=4).map(|host| Ours::start(net, host, "secret")).collect();
+    for ours in &all {
+        ours.expect(&[ip(net, 2), ip(net, 3), ip(net, 4)]);
+    }
+    for ours in &all {
+        ours.sees(&["rust2", "rust3", "rust4"]).await;
+        ours.is_entitled(true).await;
+    }
+    let _theirs = Theirs::start(net, 5, "secret", &[]).await;
+    let beside = Ours::start(net, 6, "secret");
+    beside.expect(&[ip(net, 5)]);
+    beside.sees(&["go5", "rust6"]).await;
+    beside.is_entitled(true).await;
+}
+
+#[tokio::test]
+async fn who_is_taken_for_dead_may_not_announce_until_its_watchers_know_that_it_lives() {
+    let net = 12;
+    let all: Vec<Ours> = (1..=3).map(|host| Ours::start(net, host, "secret")).collect();
+    for ours in &all {
+        ours.expect(&[ip(net, 1), ip(net, 2), ip(net, 3)]);
+    }
+    for ours in &all {
+        ours.sees(&["rust1", "rust2", "rust3"]).await;
+        ours.is_entitled(true).await;
+    }
+    let slander = Message::Dead(Dead {
+        incarnation: 1,
+        node: "rust1".into(),
+        from: "slanderer".into(),
+    });
+    let socket = UdpSocket::bind((ip(net, 9), 0)).await.unwrap();
+    let datagram = wire("secret").datagrams(&[slander], false, || [3; 12]).remove(0);
+    socket.send_to(&datagram, (ip(net, 1), port(net))).await.unwrap();
+    all[0].objects().await;
+    all[0].is_entitled(true).await;
+    let counted = all[0].handle.counted().ask().await.unwrap();
+    assert!(counted.failover.deposed >= 1);
 }

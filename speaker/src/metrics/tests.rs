@@ -43,6 +43,13 @@ impl Speaker {
     }
 }
 
+fn counted(entitled: bool, address: &str, counters: Counters) -> Counted {
+    Counted {
+        entitled,
+        addresses: vec![(ip(address), counters)],
+    }
+}
+
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
@@ -58,7 +65,7 @@ async fn a_scraper_reads_what_went_over_the_wire_and_what_is_announced() {
     };
     let web = NamespacedName::new("shop", "web");
     let lines = speaker
-        .scrape(vec![(ip("192.0.2.1"), counters)], vec![(web, ip("192.0.2.1"))])
+        .scrape(counted(true, "192.0.2.1", counters), vec![(web, ip("192.0.2.1"))])
         .await;
     assert_eq!(
         lines,
@@ -75,14 +82,21 @@ async fn a_scraper_reads_what_went_over_the_wire_and_what_is_announced() {
             "# HELP metallb_layer2_responses_sent Number of layer2 responses sent for owned IPs in response to requests",
             "# TYPE metallb_layer2_responses_sent counter",
             "metallb_layer2_responses_sent{ip=\"192.0.2.1\"} 4",
+            "# HELP metallb_speaker_address_owned 1 while this node answers for an IP, 0 while it is chosen for it and may not answer",
+            "# TYPE metallb_speaker_address_owned gauge",
+            "metallb_speaker_address_owned{ip=\"192.0.2.1\",node=\"node-a\"} 1",
             "# HELP metallb_speaker_announced Services being announced from this node. This is desired state, it does not \
              guarantee that the routing protocols have converged.",
             "# TYPE metallb_speaker_announced gauge",
             "metallb_speaker_announced{ip=\"192.0.2.1\",node=\"node-a\",protocol=\"layer2\",service=\"shop/web\"} 1",
+            "# HELP metallb_speaker_may_announce 1 while this node may answer for addresses, 0 while it asks the other \
+             speakers whether they reckon with it",
+            "# TYPE metallb_speaker_may_announce gauge",
+            "metallb_speaker_may_announce 1",
         ]
     );
     let lines = speaker
-        .scrape(vec![(ip("2001:db8::1"), Counters::default())], vec![])
+        .scrape(counted(false, "2001:db8::1", Counters::default()), vec![])
         .await;
     let samples: Vec<_> = lines.iter().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(
@@ -92,6 +106,8 @@ async fn a_scraper_reads_what_went_over_the_wire_and_what_is_announced() {
             "metallb_layer2_gratuitous_sent{ip=\"2001:db8::1\"} 0",
             "metallb_layer2_requests_received{ip=\"2001:db8::1\"} 0",
             "metallb_layer2_responses_sent{ip=\"2001:db8::1\"} 0",
+            "metallb_speaker_address_owned{ip=\"2001:db8::1\",node=\"node-a\"} 0",
+            "metallb_speaker_may_announce 0",
         ]
     );
 }

@@ -41,7 +41,7 @@ impl Segment {
         for ip in [V4, V6] {
             street.finds(ip, "lan0");
         }
-        let (their_layer2, _) = other.run(|| start(Exclusions::none()).unwrap());
+        let (their_layer2, _) = other.run(|| start(Exclusions::none(), Entitlement::for_ever()).unwrap());
         Some(Self {
             street,
             other,
