@@ -12,6 +12,8 @@ use metallb_protocol::failover as protocol;
 use metallb_protocol::memberlist::{Identity, Key, Settings, Wire};
 use serde::Deserialize;
 
+mod failover;
+
 /// The port of memberlist.
 const PORT: u16 = 7946;
 
@@ -71,6 +73,23 @@ pub(crate) enum ConfigError {
         "parsing {field} {text:?} in memberlist config file: expected a time like \"500ms\", more than nothing"
     )]
     Time { field: &'static str, text: String },
+    /// A number is not one that can be.
+    #[error("{field} is {given} in memberlist config file, and must be within {range}")]
+    Range {
+        field: &'static str,
+        given: String,
+        range: String,
+    },
+    /// Two times contradict each other. One of them may be the profile's.
+    #[error(
+        "{later} is {second:?} in memberlist config file, and must not be less than {sooner}, which is {first:?}"
+    )]
+    Order {
+        sooner: &'static str,
+        first: Duration,
+        later: &'static str,
+        second: Duration,
+    },
 }
 
 impl Flags {
@@ -159,6 +178,8 @@ struct Numbers {
     enable_compression: Option<bool>,
     #[serde(rename = "UDPBufferSize")]
     udp_buffer_size: Option<u16>,
+    /// Ours alone: upstream's speakers skip it.
+    failover: failover::Numbers,
 }
 
 impl Numbers {
@@ -177,10 +198,12 @@ impl Numbers {
     fn apply(self, config: &mut Config) -> Result<(), ConfigError> {
         let Config {
             settings,
+            failover,
             wire,
             stream_timeout,
             ..
         } = config;
+        *failover = self.failover.settings()?;
         time("TCPTimeout", self.tcp_timeout, stream_timeout)?;
         time(
             "PushPullInterval",
@@ -315,7 +338,8 @@ mod tests {
     #[test]
     fn what_the_file_does_not_name_keeps_its_default() {
         let file = r#"{"ProbeInterval": "200ms", "GossipNodes": 5, "DisableTcpPings": true, "UDPBufferSize": 1200,
-            "EnableCompression": false, "TCPTimeout": "3s", "HandoffQueueDepth": 1024}"#;
+            "EnableCompression": false, "TCPTimeout": "3s", "HandoffQueueDepth": 1024,
+            "Failover": {"Profile": "fast"}}"#;
         let mut flags = at("192.0.2.7");
         flags.wan = true;
         let config = config(&flags, Some(file)).unwrap();
@@ -327,6 +351,7 @@ mod tests {
             ..Settings::default()
         };
         assert_eq!(config.settings, expected);
+        assert_eq!(config.failover, protocol::Settings::fast());
         assert_eq!(
             (config.stream_timeout.as_secs(), config.wire.compression),
             (3, false)
@@ -351,6 +376,10 @@ mod tests {
             (
                 r#"{"IndirectChecks": -1}"#,
                 "is not a valid memberlist configuration",
+            ),
+            (
+                r#"{"Failover": {"Watchers": 17}}"#,
+                "Failover.Watchers is 17 in memberlist config file, and must be within 1 to 16",
             ),
             ("probeTimeout: 5s", "is not a valid memberlist configuration"),
         ] {
