@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use metallb_e2e::cluster::address::CLIENT_IPV4;
 use metallb_e2e::fixtures::{WEB_PORT, web};
 use metallb_e2e::kubernetes::TempNamespace;
 use metallb_e2e::lab::{Lab, web_image};
@@ -119,6 +120,77 @@ async fn s8_a_dns_server_answers_over_tcp_and_udp_on_one_address() -> Result<()>
             over_tcp.starts_with("dns-") && over_udp.trim() == over_tcp.trim(),
             "{over_tcp} {over_udp}"
         );
+        Ok(())
+    })
+    .await
+}
+
+const LOCAL_POOL: &str = r"
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata:
+  name: local
+  namespace: metallb-system
+spec:
+  addresses:
+  - 172.30.211.1/32
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata:
+  name: local
+  namespace: metallb-system
+spec:
+  ipAddressPools:
+  - local
+";
+
+const LOCAL_SERVICE: &str = r"
+apiVersion: v1
+kind: Service
+metadata:
+  name: nginx
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  ports:
+  - port: 80
+  selector:
+    app: nginx
+";
+
+#[tokio::test]
+async fn s13_with_the_policy_local_a_node_with_a_ready_pod_answers_and_the_pod_sees_the_client() -> Result<()>
+{
+    on_the_wire("s13", async |namespace, lab| {
+        let address = "172.30.211.1";
+        namespace.kubectl_apply_elsewhere(LOCAL_POOL).await?;
+        namespace.kubectl_apply(LOCAL_SERVICE).await?;
+        ensure!(addresses(namespace, "nginx", 1).await? == [address]);
+        ensure!(
+            lab.client()?.who_has(address.parse()?).await?.is_empty(),
+            "no pod is ready"
+        );
+        for node in lab.nodes()? {
+            let node = node.name();
+            let mut server = web("nginx", 1, web_image(namespace.cluster()))?;
+            let pod = server.spec.as_mut().and_then(|spec| spec.template.spec.as_mut());
+            pod.context("a pod template")?.node_selector =
+                Some([("kubernetes.io/hostname".to_owned(), node.clone())].into());
+            namespace.apply(server).await?;
+            announced_by(lab, address, &node).await?;
+            // The proxy of the node may be later than the speaker.
+            let seen = wait::until("an answer", LIMIT, async || {
+                let path = "/clientip";
+                let answer = lab.client()?.http_get(address.parse()?, WEB_PORT, path).await;
+                answer.map(Look::Done)
+            });
+            let (seen, client) = (seen.await?, format!("{CLIENT_IPV4}:"));
+            ensure!(
+                seen.starts_with(&client),
+                "the pod on {node} saw {seen} instead of {client}"
+            );
+        }
         Ok(())
     })
     .await
