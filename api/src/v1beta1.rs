@@ -24,7 +24,7 @@ pub use l2_advertisement::{
 };
 pub use metallb::{
     ComponentConfig, ControllerConfig, FrrK8sConfig, LogLevel, MemberlistConfig, MetalLB, MetalLBSpec,
-    MetalLBStatus, SpeakerConfig, SpeakerUpdateStrategy, UpdateStrategyType,
+    MetalLBStatus, SpeakerConfig, SpeakerCounts, SpeakerUpdateStrategy, UpdateStrategyType,
 };
 pub use service_bgp_status::{ServiceBGPStatus, ServiceBGPStatusSpec, ServiceBGPStatusStatus};
 pub use service_l2_status::{InterfaceInfo, ServiceL2Status, ServiceL2StatusSpec, ServiceL2StatusStatus};

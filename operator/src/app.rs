@@ -32,6 +32,10 @@ use watches::{Trigger, watches};
 /// costs a dozen requests that write nothing.
 const SAFETY_NET: Duration = Duration::from_mins(10);
 
+/// How soon the pods that are missing are looked at again: an image that cannot be pulled shows in them alone, and to
+/// watch them would mean to hear of every change of a pod on every node.
+const PODS_PAUSE: Duration = Duration::from_secs(5);
+
 /// What the API server refuses comes from the resource, and an edit of that is seen. What stands in its way may also be
 /// somebody else's object, whose deletion no watch of ours shows.
 const REFUSED_PAUSE: Duration = Duration::from_mins(1);
@@ -189,6 +193,7 @@ impl Operator {
     async fn reconcile(&self, name: &str) -> Result<Action, Failed> {
         let now = Timestamp::from_second(Timestamp::now().as_second()).expect("it was a timestamp already");
         let outcome = metallb::reconcile(&self.context, name, FreshKey::random(), Time(now)).await;
+        let mut next = SAFETY_NET;
         let failure = match outcome {
             Ok(None) => {
                 tracing::info!(metallb = name, "is gone");
@@ -200,6 +205,9 @@ impl Operator {
                 news,
                 failure,
             })) => {
+                if state.waits_for_pods() {
+                    next = PODS_PAUSE;
+                }
                 if news || !self.spoken.swap(true, Ordering::Relaxed) {
                     self.report(name, subject.reference, state);
                 }
@@ -215,7 +223,7 @@ impl Operator {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .succeeded();
-            return Ok(Action::requeue(SAFETY_NET));
+            return Ok(Action::requeue(next));
         };
         match error.retry() {
             Retry::Soon => Err(Failed(error)),

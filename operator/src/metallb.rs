@@ -6,6 +6,7 @@ pub mod build;
 pub mod dereference;
 #[cfg(test)]
 mod kills;
+pub mod obstacles;
 pub mod rivals;
 pub mod status;
 pub mod validate;
@@ -13,12 +14,13 @@ pub mod validate;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 use metallb_api::names;
+use metallb_api::v1beta1::SpeakerCounts;
 use metallb_runtime::memberlist_key::FreshKey;
 
 use crate::args::Settings;
 use apply::{Registrar, Target};
 use dereference::Dereferenced;
-use status::{State, Subject};
+use status::{Causes, State, Subject};
 
 /// Why a reconciliation did not get through. The variant names the step.
 #[derive(Debug, thiserror::Error)]
@@ -142,8 +144,12 @@ pub async fn reconcile(
     };
     let subject = Subject::new(&dereferenced.metallb);
     // (2) to (4)
-    let (state, failure) = match converge(context, dereferenced, &fresh_key).await {
-        Ok(state) => (state, None),
+    let mut speakers = None;
+    let (state, failure) = match converge(context, dereferenced, &fresh_key, &now).await {
+        Ok((state, counted)) => {
+            speakers = Some(counted);
+            (state, None)
+        }
         Err(error) => match error.state() {
             // What the controller is asked depends on nothing that has failed.
             Some(state) if name == names::object::METALLB && !error.gives_way() => {
@@ -155,7 +161,7 @@ pub async fn reconcile(
         },
     };
     // (5) writes the status
-    let news = status::update(client, &subject, &state, &now).await?;
+    let news = status::update(client, &subject, (&state, speakers), &now).await?;
     Ok(Some(Outcome {
         subject,
         state,
@@ -168,7 +174,8 @@ async fn converge(
     context: &Context,
     dereferenced: Dereferenced,
     fresh_key: &FreshKey,
-) -> Result<State, Error> {
+    now: &Time,
+) -> Result<(State, SpeakerCounts), Error> {
     let Context { client, settings } = context;
     // (2) and (3) are pure
     let metallb = validate::validate(dereferenced)?;
@@ -180,15 +187,22 @@ async fn converge(
         owner: &metallb.owner,
     };
     // Boxed: the objects are large, and every future around this one would carry the room for them.
-    let applied = Box::pin(target.apply(prepared)).await?;
-    let state = State::of(&applied, metallb.foreign_bgp);
-    Ok(match metallb.rivals {
-        None => state,
+    let applied = Box::new(Box::pin(target.apply(prepared)).await?);
+    let mut causes = Causes::new();
+    for (kind, component) in status::unfinished(&applied) {
+        let evidence = obstacles::find(client, &settings.namespace, (kind, component)).await;
+        if let Some(cause) = obstacles::cause(&evidence, now.0) {
+            causes.insert(component, cause);
+        }
+    }
+    let state = match metallb.rivals {
+        None => State::of(&applied, metallb.foreign_bgp, &causes),
         Some(message) => State::Degraded {
             reason: names::condition::ANOTHER_INSTALLATION,
             message,
         },
-    })
+    };
+    Ok((state, status::speakers(&applied)))
 }
 
 /// Selects what the operator made.

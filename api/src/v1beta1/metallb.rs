@@ -46,6 +46,9 @@ pub use speaker::{MemberlistConfig, SpeakerConfig, SpeakerUpdateStrategy, Update
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Progressing')].status"
     ),
+    printcolumn(name = "Speakers", type_ = "integer", json_path = ".status.speakers.ready"),
+    printcolumn(name = "Wanted", type_ = "integer", json_path = ".status.speakers.wanted"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -208,4 +211,21 @@ pub struct MetalLBStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Option<Vec<Condition>>,
+
+    /// How many speakers there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speakers: Option<SpeakerCounts>,
+
+    /// The version that was last installed completely. While it is not the operator's, that one is on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// How many speakers there are.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpeakerCounts {
+    /// Those that can announce addresses.
+    pub ready: i32,
+    /// Those that there should be: one on every node that may run one.
+    pub wanted: i32,
 }

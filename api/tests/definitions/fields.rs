@@ -38,6 +38,7 @@ fn fields_are_required_where_nothing_works_without_them() {
         MetalLB             .
         MetalLB             spec
         MetalLB             status
+        MetalLB             status.speakers      ready wanted
         MetalLB             status.conditions[]  lastTransitionTime message reason status type
     ";
     for row in rows(table) {

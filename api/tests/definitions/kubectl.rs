@@ -32,6 +32,8 @@ fn kubectl_get_shows_the_documented_columns() {
         "MetalLB/v1beta1: Available:string=.status.conditions[?(@.type=='Available')].status, \
          Degraded:string=.status.conditions[?(@.type=='Degraded')].status, \
          Progressing:string=.status.conditions[?(@.type=='Progressing')].status, \
+         Speakers:integer=.status.speakers.ready, Wanted:integer=.status.speakers.wanted, \
+         Version:string=.status.version, \
          Age:date=.metadata.creationTimestamp",
     ];
     let mut shown = Vec::new();

@@ -1,20 +1,28 @@
 //! Fifth step: tells in the resource's conditions what became of it. What is told is computed from applied objects only,
 //! and written only when it differs from what is there.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, DeploymentCondition};
+use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
 use metallb_api::names::{self, condition, event};
-use metallb_api::v1beta1::MetalLB;
+use metallb_api::v1beta1::{MetalLB, MetalLBStatus, SpeakerCounts};
 use serde_json::json;
+
+mod rollout;
+
+use rollout::{Rollout, waits_for_deletion};
 
 use super::apply::POLICY_ENFORCED;
 use super::build::{Applied, ON_DELETE, Resources};
 use super::validate::ForeignBgp;
 
+/// The version of the operator, and of what it installs.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The longest message. The API server refuses more than 32,768 characters; nobody reads more than this.
 const MESSAGE_CHARACTERS_MAX: usize = 1024;
 
@@ -59,8 +67,8 @@ impl Remark {
 }
 
 impl State {
-    /// The state of the applied objects.
-    pub fn of(applied: &Resources<Applied>, foreign_bgp: Option<ForeignBgp>) -> Self {
+    /// The state of the applied objects. `causes` tells of those in [`unfinished`] what keeps them from it, as far as known.
+    pub fn of(applied: &Resources<Applied>, foreign_bgp: Option<ForeignBgp>, causes: &Causes) -> Self {
         let Resources {
             // They are there, which is all they can be.
             controller_account: _,
@@ -81,7 +89,11 @@ impl State {
             speaker,
             state: _,
         } = applied;
-        let workloads = [controller_rollout(controller), speaker_rollout(speaker)];
+        let cause = |component: &str| causes.get(component).map(String::as_str);
+        let workloads = [
+            rollout::of_controller(controller).because(cause(names::object::CONTROLLER)),
+            rollout::of_speakers(speaker).because(cause(names::object::SPEAKER)),
+        ];
         let failed = joined(workloads.iter().filter_map(|one| match one {
             Rollout::Failed(message) => Some(message),
             Rollout::Done | Rollout::Pending(_) => None,
@@ -107,6 +119,32 @@ impl State {
         ];
         Self::Available {
             remarks: remarks.into_iter().flatten().collect(),
+        }
+    }
+
+    /// Whether pods are missing that should come by themselves or once somebody has done something. What keeps them from it
+    /// shows in the pods only, which nobody watches: there is one on every node.
+    pub fn waits_for_pods(&self) -> bool {
+        match self {
+            Self::Available { .. } => false,
+            Self::Progressing { .. } => true,
+            Self::Degraded { reason, .. } => *reason == condition::ROLLOUT_FAILED,
+        }
+    }
+
+    /// The whole status: conditions, `speakers` if they are known, and the version that is completely installed.
+    fn status(&self, subject: &Subject, speakers: Option<SpeakerCounts>, now: &Time) -> MetalLBStatus {
+        let previous = subject.status.clone();
+        let conditions = previous.conditions.unwrap_or_default();
+        let complete = matches!(self, Self::Available { .. });
+        MetalLBStatus {
+            conditions: Some(self.conditions(&conditions, subject.generation, now)),
+            speakers: speakers.or(previous.speakers),
+            version: if complete {
+                Some(VERSION.to_owned())
+            } else {
+                previous.version
+            },
         }
     }
 
@@ -153,83 +191,33 @@ impl State {
     }
 }
 
-/// How far a workload is.
-enum Rollout {
-    Done,
-    Pending(String),
-    Failed(String),
-}
+/// Why the pods of a component are not all ready, by component.
+pub type Causes = BTreeMap<&'static str, String>;
 
-fn controller_rollout(deployment: &Deployment) -> Rollout {
-    let what = |text: &str| format!("Deployment {}: {text}", names::object::CONTROLLER);
-    let status = deployment.status.clone().unwrap_or_default();
-    if status.observed_generation != deployment.metadata.generation {
-        return Rollout::Pending(what("its change is not acted upon yet"));
-    }
-    let wanted = deployment
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.replicas)
-        .unwrap_or(1);
-    let (ready, updated) = (
-        status.ready_replicas.unwrap_or(0),
-        status.updated_replicas.unwrap_or(0),
+/// The workloads whose pods are not all as they should be: kind, and component, which is also the name.
+pub fn unfinished(applied: &Resources<Applied>) -> Vec<(&'static str, &'static str)> {
+    let controller = (
+        rollout::of_controller(&applied.controller),
+        "Deployment",
+        names::object::CONTROLLER,
     );
-    if ready == wanted && updated == wanted && status.replicas.unwrap_or(0) == wanted {
-        return Rollout::Done;
-    }
-    match status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| gave_up(condition))
-    {
-        Some(condition) => Rollout::Failed(what(condition.message.as_deref().unwrap_or("its pods fail"))),
-        None => Rollout::Pending(what(&pods(ready, updated, wanted))),
-    }
+    let speakers = (
+        rollout::of_speakers(&applied.speaker),
+        "DaemonSet",
+        names::object::SPEAKER,
+    );
+    let unfinished = [controller, speakers]
+        .into_iter()
+        .filter(|(rollout, ..)| !matches!(rollout, Rollout::Done));
+    unfinished.map(|(_, kind, component)| (kind, component)).collect()
 }
 
-/// The Deployment controller says that it cannot make the pods (quota, admission), or has waited long enough for them.
-fn gave_up(condition: &DeploymentCondition) -> bool {
-    let DeploymentCondition {
-        type_,
-        status,
-        reason,
-        ..
-    } = condition;
-    match (type_.as_str(), status.as_str()) {
-        ("ReplicaFailure", "True") => true,
-        // Deployments use the same word as we do.
-        (condition::PROGRESSING, "False") => reason.as_deref() == Some("ProgressDeadlineExceeded"),
-        _ => false,
-    }
-}
-
-fn speaker_rollout(daemon_set: &DaemonSet) -> Rollout {
-    let what = |text: &str| format!("DaemonSet {}: {text}", names::object::SPEAKER);
-    let status = daemon_set.status.clone().unwrap_or_default();
-    if status.observed_generation != daemon_set.metadata.generation {
-        return Rollout::Pending(what("its change is not acted upon yet"));
-    }
-    let wanted = status.desired_number_scheduled;
-    let (ready, updated) = (status.number_ready, status.updated_number_scheduled.unwrap_or(0));
-    let updated = if waits_for_deletion(daemon_set) {
-        wanted
-    } else {
-        updated
-    };
-    if ready == wanted && updated == wanted && status.current_number_scheduled == wanted {
-        Rollout::Done
-    } else {
-        Rollout::Pending(what(&pods(ready, updated, wanted)))
-    }
-}
-
-fn pods(ready: i32, updated: i32, wanted: i32) -> String {
-    if updated < wanted {
-        format!("{updated} of {wanted} pods updated, {ready} ready")
-    } else {
-        format!("{ready} of {wanted} pods ready")
+/// How many speakers there are, and should be.
+pub fn speakers(applied: &Resources<Applied>) -> SpeakerCounts {
+    let status = applied.speaker.status.as_ref();
+    SpeakerCounts {
+        ready: status.map_or(0, |status| status.number_ready),
+        wanted: status.map_or(0, |status| status.desired_number_scheduled),
     }
 }
 
@@ -246,15 +234,6 @@ fn without_nodes(daemon_set: &DaemonSet) -> Option<Remark> {
         );
         Remark::of(event::NO_NODES, message)
     })
-}
-
-/// Whether the MetalLB leaves the replacement of speakers to somebody else.
-fn waits_for_deletion(daemon_set: &DaemonSet) -> bool {
-    let strategy = daemon_set
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.update_strategy.as_ref());
-    strategy.and_then(|strategy| strategy.type_.as_deref()) == Some(ON_DELETE)
 }
 
 /// What is asked for so is no fault.
@@ -305,21 +284,17 @@ pub struct Subject {
     pub reference: ObjectReference,
     /// The generation that was reconciled
     pub generation: Option<i64>,
-    /// The conditions it had
-    pub conditions: Vec<Condition>,
+    /// The status it had
+    pub status: MetalLBStatus,
 }
 
 impl Subject {
     /// What is needed of `metallb` to tell its state.
     pub fn new(metallb: &MetalLB) -> Self {
-        let conditions = metallb
-            .status
-            .as_ref()
-            .and_then(|status| status.conditions.clone());
         Self {
             reference: metallb.object_ref(&()),
             generation: metallb.metadata.generation,
-            conditions: conditions.unwrap_or_default(),
+            status: metallb.status.clone().unwrap_or_default(),
         }
     }
 }
@@ -333,9 +308,14 @@ pub struct Error {
 }
 
 /// Writes `state` if it is news. Returns whether it was.
-pub async fn update(client: &Client, subject: &Subject, state: &State, now: &Time) -> Result<bool, Error> {
-    let conditions = state.conditions(&subject.conditions, subject.generation, now);
-    if conditions == subject.conditions {
+pub async fn update(
+    client: &Client,
+    subject: &Subject,
+    (state, speakers): (&State, Option<SpeakerCounts>),
+    now: &Time,
+) -> Result<bool, Error> {
+    let status = state.status(subject, speakers, now);
+    if status == subject.status {
         return Ok(false);
     }
     let ObjectReference {
@@ -351,7 +331,7 @@ pub async fn update(client: &Client, subject: &Subject, state: &State, now: &Tim
         "apiVersion": api_version,
         "kind": kind,
         "metadata": { "name": name },
-        "status": { "conditions": conditions },
+        "status": status,
     });
     let params = PatchParams::apply(names::field_manager::OPERATOR).force();
     match api.patch_status(name, &params, &Patch::Apply(patch)).await {

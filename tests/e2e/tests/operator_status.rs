@@ -15,6 +15,7 @@ use metallb_e2e::wait::{self, Look};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_mins(1);
+const OPERATOR: &str = "deployment/metallb-operator-controller-manager";
 
 fn api<K>(cluster: &Cluster) -> Api<K>
 where
@@ -77,6 +78,101 @@ async fn speakers_run_with_the_files_and_arguments_that_the_resource_asks_for() 
     available(&cluster).await?;
     ensure!(files.get_opt(numbers).await?.is_none());
     Ok(())
+}
+
+async fn kubectl<const N: usize>(cluster: &Cluster, words: [&str; N]) -> Result<String> {
+    let words = ["--namespace", METALLB_NAMESPACE].into_iter().chain(words);
+    cluster.kubectl(words).await
+}
+
+/// Waits until the MetalLB is Degraded because pods do not run, with this cause.
+async fn rollout_failed(cluster: &Cluster, cause: &str) -> Result<()> {
+    wait::until(format!("the cause {cause:?}"), LIMIT, async || {
+        let condition = degraded(cluster, "metallb").await?;
+        Ok::<_, anyhow::Error>(
+            if condition.reason == "RolloutFailed" && condition.message.contains(cause) {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("{condition:?}"))
+            },
+        )
+    })
+    .await
+}
+
+#[tokio::test]
+async fn kubectl_get_shows_how_many_speakers_there_are_and_of_which_version() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let wanted = api::<DaemonSet>(&cluster)
+        .get("speaker")
+        .await?
+        .status
+        .context("a status")?;
+    let wanted = wanted.desired_number_scheduled.to_string();
+    let shown = kubectl(&cluster, ["get", "metallb", "metallb"]).await?;
+    let mut rows = shown
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let (titles, cells) = (rows.next().context("titles")?, rows.next().context("a row")?);
+    ensure!(
+        titles.contains(&"SPEAKERS") && titles.contains(&"VERSION"),
+        "{shown}"
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    ensure!(
+        cells[1..7] == ["True", "False", "False", &wanted, &wanted, version],
+        "{shown}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn pods_that_no_node_can_run_are_told() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let spec = json!({"logLevel": "info", "controllerNodeSelector": {"no": "node"}});
+    cluster
+        .apply(&metallb::resource(serde_json::from_value(spec)?))
+        .await?;
+    rollout_failed(&cluster, "no node can run it: 0/").await?;
+    available(&cluster).await
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_pulled_is_told() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let image = "-o=jsonpath={.spec.template.spec.containers[0].env[?(@.name=='CONTROLLER_IMAGE')].value}";
+    let image = kubectl(&cluster, ["get", OPERATOR, image]).await?;
+    let set = async |image: &str| {
+        let variable = format!("CONTROLLER_IMAGE={image}");
+        kubectl(&cluster, ["set", "env", OPERATOR, &variable]).await
+    };
+    // Nobody listens there, so that the answer comes at once.
+    set("127.0.0.1:9/none:1").await?;
+    let outcome = rollout_failed(&cluster, "image 127.0.0.1:9/none:1 cannot be pulled").await;
+    set(&image).await?;
+    kubectl(&cluster, ["rollout", "status", OPERATOR, "--timeout=60s"]).await?;
+    outcome.and(available(&cluster).await)
+}
+
+#[tokio::test]
+async fn a_quota_that_keeps_speakers_from_being_made_is_told() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let quota = ["create", "quota", "no-more-pods", "--hard=pods=0"];
+    kubectl(&cluster, quota).await?;
+    let (speaker, _) = metallb::pods(&cluster, "app=metallb,component=speaker")
+        .await?
+        .pop_first()
+        .context("a speaker")?;
+    let outcome = match kubectl(&cluster, ["delete", "pod", &speaker, "--wait=false"]).await {
+        Ok(_) => rollout_failed(&cluster, "exceeded quota: no-more-pods").await,
+        Err(error) => Err(error),
+    };
+    kubectl(&cluster, ["delete", "quota", "no-more-pods"]).await?;
+    outcome.and(available(&cluster).await)
 }
 
 /// A DaemonSet as a Helm chart of MetalLB makes it, without pods.

@@ -77,7 +77,12 @@ pub(super) const KINDS: &[Kind] = &[
             ("PodDisruptionBudget", "v1"),
         ],
         spec: METALLB,
-        status: &[field("conditions", "Conditions", CONDITIONS)],
+        status: &[
+            field("conditions", "Conditions", CONDITIONS),
+            field("speakers.ready", "Speakers that are ready", PLAIN),
+            field("speakers.wanted", "Speakers that there should be", PLAIN),
+            field("version", "Version", PLAIN),
+        ],
     },
     Kind {
         name: "IPAddressPool",

@@ -2,7 +2,7 @@
 
 use metallb_api::names::object;
 
-use super::{ADMISSION, APPS, COORDINATION, CORE, EXTENSIONS, METALLB, OWN, PUBLISH, Rule, STAND, WATCH};
+use super::{ADMISSION, APPS, COORDINATION, CORE, EXTENSIONS, METALLB, OWN, Rule, STAND, WATCH};
 use crate::platform;
 
 const POLICY: &str = "policy";
@@ -136,9 +136,16 @@ pub(in super::super) const AT_HOME: &[Rule] = &[
     },
     Rule {
         group: CORE,
+        resources: &["pods"],
+        names: &[],
+        verbs: &["list"],
+        reason: "what keeps those of the controller and the speakers from running, to tell it on the MetalLB",
+    },
+    Rule {
+        group: CORE,
         resources: &["events"],
         names: &[],
-        verbs: PUBLISH,
-        reason: "tells on the MetalLB what is wrong with it",
+        verbs: &["create", "list", "patch"],
+        reason: "tells on the MetalLB what is wrong with it; and what is told on the speakers that cannot be made",
     },
 ];

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use k8s_openapi::api::apps::v1::{DaemonSetStatus, DeploymentStatus};
+use k8s_openapi::api::apps::v1::{DaemonSetStatus, Deployment, DeploymentCondition, DeploymentStatus};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
 use k8s_openapi::jiff::Timestamp;
@@ -90,7 +90,7 @@ fn applied(controller: Deployment, speaker: DaemonSet) -> Resources<Applied> {
 }
 
 fn state(controller: Deployment, speaker: DaemonSet) -> State {
-    State::of(&applied(controller, speaker), None)
+    State::of(&applied(controller, speaker), None, &Causes::new())
 }
 
 const CONTROLLER_DONE: [i32; 3] = [1, 1, 1];
@@ -235,7 +235,8 @@ fn webhooks_that_are_not_enforced_are_a_note() {
         (None, true),
     ] {
         let all = applied(deployment(2, CONTROLLER_DONE), daemon_set(2, SPEAKER_DONE));
-        let State::Available { remarks } = State::of(&Resources { webhooks, ..all }, None) else {
+        let State::Available { remarks } = State::of(&Resources { webhooks, ..all }, None, &Causes::new())
+        else {
             panic!("everything runs");
         };
         // It passes, so that no Event is worth it.
@@ -250,7 +251,7 @@ fn webhooks_that_are_not_enforced_are_a_note() {
 fn another_bgp_implementation_is_told_to_be_absent() {
     let applied = applied(deployment(2, CONTROLLER_DONE), daemon_set(2, SPEAKER_DONE));
     for backend in [ForeignBgp::Frr, ForeignBgp::FrrK8s, ForeignBgp::FrrK8sExternal] {
-        let State::Available { remarks } = State::of(&applied, Some(backend)) else {
+        let State::Available { remarks } = State::of(&applied, Some(backend), &Causes::new()) else {
             panic!("everything runs");
         };
         let [Remark { event, message }] = remarks.as_slice() else {
@@ -365,4 +366,93 @@ fn speakers_that_wait_to_be_deleted_are_no_fault() {
         state(deployment(2, CONTROLLER_DONE), waits),
         State::Available { remarks: Vec::new() }
     );
+}
+
+#[test]
+fn a_workload_that_does_not_go_on_says_what_keeps_it() {
+    let timed_out = || {
+        let waiting = deployment(2, [1, 1, 0]);
+        with_condition(
+            waiting,
+            "Progressing",
+            "False",
+            "ProgressDeadlineExceeded",
+            "timed out",
+        )
+    };
+    let done = || deployment(2, CONTROLLER_DONE);
+    let causes = |component, cause: &str| Causes::from([(component, cause.to_owned())]);
+    for (controller, speakers, causes, expected) in [
+        (
+            deployment(2, [1, 1, 0]),
+            SPEAKER_DONE,
+            causes("controller", "pod a: no node can run it"),
+            Some("Deployment controller: 0 of 1 pods ready; pod a: no node can run it"),
+        ),
+        (
+            timed_out(),
+            SPEAKER_DONE,
+            causes("controller", "pod a: no node can run it"),
+            Some("pod a: no node can run it; Deployment controller: timed out"),
+        ),
+        (
+            done(),
+            [3, 2, 2, 2],
+            causes("speaker", "exceeded quota"),
+            Some("DaemonSet speaker: 2 of 3 pods updated, 2 ready; exceeded quota"),
+        ),
+        // It was looked at before it became ready.
+        (done(), SPEAKER_DONE, causes("speaker", "exceeded quota"), None),
+    ] {
+        let applied = applied(controller, daemon_set(2, speakers));
+        let expected = expected.map_or(State::Available { remarks: Vec::new() }, |message| {
+            State::Degraded {
+                reason: condition::ROLLOUT_FAILED,
+                message: message.to_owned(),
+            }
+        });
+        assert_eq!(State::of(&applied, None, &causes), expected);
+    }
+}
+
+#[test]
+fn only_what_is_not_ready_is_asked_for_its_pods() {
+    let (controller, speaker) = (("Deployment", "controller"), ("DaemonSet", "speaker"));
+    for (replicas, speakers, expected) in [
+        (CONTROLLER_DONE, SPEAKER_DONE, Vec::new()),
+        ([1, 1, 0], SPEAKER_DONE, vec![controller]),
+        (CONTROLLER_DONE, [3, 3, 3, 2], vec![speaker]),
+        ([0, 0, 0], [3, 0, 0, 0], vec![controller, speaker]),
+    ] {
+        let applied = applied(deployment(2, replicas), daemon_set(2, speakers));
+        assert_eq!(unfinished(&applied), expected);
+    }
+}
+
+#[test]
+fn the_status_counts_speakers_and_names_the_version_that_is_installed() {
+    let before = MetalLBStatus {
+        conditions: None,
+        speakers: Some(SpeakerCounts { ready: 1, wanted: 2 }),
+        version: Some("0.0.9".into()),
+    };
+    let subject = Subject {
+        reference: ObjectReference::default(),
+        generation: Some(1),
+        status: before.clone(),
+    };
+    let applied = applied(deployment(2, CONTROLLER_DONE), daemon_set(2, [3, 3, 3, 2]));
+    let pending =
+        State::of(&applied, None, &Causes::new()).status(&subject, Some(speakers(&applied)), &at(1));
+    assert_eq!(pending.speakers, Some(SpeakerCounts { ready: 2, wanted: 3 }));
+    assert_eq!(pending.version, before.version, "the new one is on its way");
+    let done = State::Available { remarks: Vec::new() }.status(&subject, None, &at(1));
+    assert_eq!(done.speakers, before.speakers, "they were not counted");
+    assert_eq!(done.version.as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    let again = Subject {
+        status: done.clone(),
+        ..subject
+    };
+    let same = State::Available { remarks: Vec::new() }.status(&again, None, &at(9));
+    assert_eq!(same, done, "nothing is written when nothing changes");
 }
