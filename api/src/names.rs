@@ -87,6 +87,8 @@ pub mod label {
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// Value of [`MANAGED_BY`].
     pub const METALLB_OPERATOR: &str = "metallb-operator";
+    /// On a ConfigMap with a dashboard: by this key Grafana's sidecar finds it.
+    pub const GRAFANA_DASHBOARD: &str = "grafana_dashboard";
     /// On what a Helm chart makes: key of the application label.
     pub const APP_NAME: &str = "app.kubernetes.io/name";
     /// On what a Helm chart makes: key of the component label.
@@ -248,6 +250,8 @@ pub mod object {
     pub const SPEAKER_STATE_PREFIX: &str = "speaker-";
     /// Deployment of the operator.
     pub const OPERATOR: &str = "metallb-operator-controller-manager";
+    /// NetworkPolicy of the operator.
+    pub const OPERATOR_POLICY: &str = "operator";
     /// ServiceAccount and Role of the operator.
     pub const OPERATOR_ACCOUNT: &str = "metallb-operator";
     /// SecurityContextConstraints of the speakers, on OpenShift.
@@ -292,6 +296,10 @@ pub mod object {
     pub const CONTROLLER_MONITOR: &str = "controller-monitor";
     /// ServiceMonitor of the speakers.
     pub const SPEAKER_MONITOR: &str = "speaker-monitor";
+    /// ConfigMap with the dashboard of the metrics.
+    pub const DASHBOARD: &str = "metallb-dashboard";
+    /// Key inside [`DASHBOARD`].
+    pub const DASHBOARD_FILE: &str = "metallb.json";
     /// PrometheusRule, and the group of alerts in it.
     pub const ALERTS: &str = "metallb-alerts";
     /// Secret with the certificate of the controller's metrics, on OpenShift.

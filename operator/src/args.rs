@@ -1,6 +1,7 @@
 //! The command line and the environment of the operator. Owns their names, defaults and checks; reads nothing else.
 
 use std::num::{NonZeroU16, ParseIntError};
+use std::str::ParseBoolError;
 
 use clap::{ArgAction, Parser};
 use metallb_api::names;
@@ -69,6 +70,11 @@ pub struct Args {
         action = ArgAction::Set)]
     pub enable_leader_election: bool,
 
+    /// Make no network policies; true or false
+    #[arg(long, env = names::env::DISABLE_NETWORK_POLICIES, default_value = "", value_name = "BOOL",
+        hide_default_value = true, value_parser = is_true, action = ArgAction::Set)]
+    pub disable_network_policies: bool,
+
     #[command(flatten)]
     compatible: Compatible,
 }
@@ -98,6 +104,14 @@ pub enum Format {
     Text,
     /// For programs
     Json,
+}
+
+/// A switch, which is off when a template leaves it empty.
+fn is_true(text: &str) -> Result<bool, ParseBoolError> {
+    match text.trim() {
+        "" => Ok(false),
+        text => text.to_lowercase().parse(),
+    }
 }
 
 /// A port, or `DEFAULT`: templates leave an empty variable where nothing was chosen.
@@ -140,6 +154,8 @@ pub struct Settings {
     pub health_port: u16,
     /// Port of the metrics of the controller and the speakers
     pub metrics_port: u16,
+    /// Whether network policies are made
+    pub network_policies: bool,
 }
 
 impl Settings {
@@ -152,6 +168,7 @@ impl Settings {
             memberlist_port: MEMBERLIST_PORT,
             health_port: HEALTH_PORT,
             metrics_port: METRICS_PORT,
+            network_policies: true,
         }
     }
 }
@@ -178,6 +195,7 @@ impl Args {
             memberlist_port: self.memberlist_bind_port,
             health_port: self.operand_liveness_port,
             metrics_port: self.metrics_port,
+            network_policies: !self.disable_network_policies,
         })
     }
 
@@ -238,12 +256,21 @@ mod tests {
                 memberlist_port: 7946,
                 health_port: 17472,
                 metrics_port: 9120,
+                network_policies: true,
             }
         );
         assert_eq!(
             args.settings().unwrap(),
             Settings::usual("metallb-system", "c".into(), "s".into())
         );
+    }
+
+    #[test]
+    fn network_policies_are_made_unless_told_otherwise() {
+        for (given, made) in [("", true), ("false", true), ("true", false), ("True", false)] {
+            let args = args(&[&format!("--disable-network-policies={given}")]);
+            assert_eq!(args.settings().unwrap().network_policies, made, "{given:?}");
+        }
     }
 
     #[test]

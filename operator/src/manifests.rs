@@ -69,8 +69,15 @@ pub fn files(options: &Options) -> BTreeMap<&'static str, String> {
             format!("{GENERATED}{}", manager::operator(options)),
         ),
         (
+            "manager/network-policy.yaml",
+            format!("{GENERATED}{}", manager::network_policy(options)),
+        ),
+        (
             "manager/kustomization.yaml",
-            kustomization("The operator itself.", &["namespace.yaml", "operator.yaml"]),
+            kustomization(
+                "The operator itself.",
+                &["namespace.yaml", "operator.yaml", "network-policy.yaml"],
+            ),
         ),
         (
             "rbac/operator.yaml",

@@ -32,5 +32,7 @@ pub const SPEAKER_IMAGE: &str = "SPEAKER_IMAGE";
 pub const MEMBER_LIST_BIND_PORT: &str = "MEMBER_LIST_BIND_PORT";
 /// Operator: port of the metrics of controller and speaker.
 pub const METRICS_PORT: &str = "METRICS_PORT";
+/// Operator: whether to do without network policies.
+pub const DISABLE_NETWORK_POLICIES: &str = "DISABLE_NETWORK_POLICIES";
 /// Operator: port of the health endpoints of controller and speaker.
 pub const OPERAND_LIVENESS_PORT: &str = "OPERAND_LIVENESS_PORT";

@@ -7,6 +7,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::DynamicObject;
@@ -47,6 +48,7 @@ pub(super) fn watches(client: &Client, namespace: &str, kinds: &Kinds) -> Contro
     let all = watch_made::<ServiceAccount>(all, client, namespace, managed());
     let all = watch_made::<Service>(all, client, namespace, managed());
     let all = watch_made::<PodDisruptionBudget>(all, client, namespace, managed());
+    let all = watch_made::<NetworkPolicy>(all, client, namespace, managed());
     let all = watch_made::<Secret>(all, client, namespace, named(names::object::MEMBERLIST_SECRET));
     let all = watch_made::<Secret>(
         all,

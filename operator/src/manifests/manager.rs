@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{
     ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile,
     SecurityContext,
 };
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -16,6 +17,7 @@ use metallb_api::names::{env, label, object};
 use super::Options;
 use super::rbac::namespaced;
 use super::yaml::Documents;
+use crate::metallb::build::incoming;
 
 /// The port of the health endpoints; the default of the operator's flag.
 const HEALTH_PORT: u16 = 8080;
@@ -49,13 +51,31 @@ pub(super) fn operator(options: &Options) -> String {
     Documents::default().add([], &deployment(options)).finish()
 }
 
-/// The Deployment of the operator.
-pub(crate) fn deployment(options: &Options) -> Deployment {
-    let labels: BTreeMap<String, String> = [(
+/// Who may talk to the operator, as a document.
+pub(super) fn network_policy(options: &Options) -> String {
+    let selector = LabelSelector {
+        match_labels: Some(labels()),
+        ..LabelSelector::default()
+    };
+    let policy = NetworkPolicy {
+        metadata: namespaced(options, object::OPERATOR_POLICY),
+        spec: Some(incoming([HEALTH_PORT], selector)),
+    };
+    let comment = "The kubelet has questions, and nobody else.";
+    Documents::default().add([comment], &policy).finish()
+}
+
+fn labels() -> BTreeMap<String, String> {
+    [(
         label::CONTROL_PLANE.to_owned(),
         label::CONTROLLER_MANAGER.to_owned(),
     )]
-    .into();
+    .into()
+}
+
+/// The Deployment of the operator.
+pub(crate) fn deployment(options: &Options) -> Deployment {
+    let labels = labels();
     let spec = PodSpec {
         service_account_name: Some(object::OPERATOR_ACCOUNT.to_owned()),
         node_selector: Some([("kubernetes.io/os".to_owned(), "linux".to_owned())].into()),

@@ -173,6 +173,8 @@ fn webhooks(options: &Options) -> String {
         disruption_budget: _, // there is one controller
         constraints: _, // whether there is their kind, and that of what collects metrics, only the operator sees
         monitoring: _,
+        dashboard: _,      // whoever has Grafana takes that of the operator
+        network_policy: _, // upstream's has none either
         controller: _,
         speaker: _,
         webhook_service,

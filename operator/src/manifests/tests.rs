@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use metallb_api::v1beta1::{
     self, BFDProfile, BGPAdvertisement, Community, ConfigurationState, IPAddressPool, L2Advertisement,
@@ -43,6 +44,7 @@ fn check(document: &Value) {
     match document["kind"].as_str().unwrap() {
         "Namespace" => is_a::<Namespace>(document),
         "Deployment" => is_a::<Deployment>(document),
+        "NetworkPolicy" => is_a::<NetworkPolicy>(document),
         "DaemonSet" => is_a::<DaemonSet>(document),
         "Pod" => is_a::<Pod>(document),
         "ConfigMap" => is_a::<ConfigMap>(document),

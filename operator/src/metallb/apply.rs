@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::{NamespaceResourceScope, Resource as Kind};
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -114,6 +117,8 @@ impl Target<'_> {
             conversion,
             controller_metrics,
             speaker_metrics,
+            dashboard,
+            network_policy,
             monitoring,
             state: PhantomData,
         } = prepared;
@@ -126,25 +131,18 @@ impl Target<'_> {
         let webhook_service = self.apply_one(&webhook_service).await?;
         let controller_metrics = self.apply_one(&controller_metrics).await?;
         let speaker_metrics = self.apply_one(&speaker_metrics).await?;
+        let dashboard = self.apply_one(&dashboard).await?;
+        let network_policy = self.apply_optional(network_policy).await?;
         let disruption_budget = self.apply_optional(disruption_budget).await?;
-        let constraints = match constraints {
-            Some(constraints) => Some(self.constrain(constraints).await?),
-            None => None,
-        };
+        let constraints = self.constrain(constraints).await?;
         let memberlist = self.apply_one(&memberlist).await?;
         let exclude_l2 = self.apply_one(&exclude_l2).await?;
         let memberlist_config = self.apply_optional(memberlist_config).await?;
         let controller = self.apply_controller(&controller).await?;
         let speaker = self.apply_workload(&speaker).await?;
         // And who answers before who asks.
-        let webhooks = match webhooks {
-            Some(webhooks) => {
-                let wanted = (webhooks, &conversion);
-                let registrar = self.registrar();
-                registrar.register(wanted, &webhook_secret, &controller).await?
-            }
-            None => None,
-        };
+        let wanted = (webhooks, &conversion);
+        let webhooks = self.register(wanted, &webhook_secret, &controller).await?;
         let monitoring = self.apply_others(monitoring).await?;
         let applied = Resources {
             controller_account,
@@ -162,11 +160,27 @@ impl Target<'_> {
             conversion,
             controller_metrics,
             speaker_metrics,
+            dashboard,
+            network_policy,
             monitoring,
             state: PhantomData,
         };
         self.prune(&applied).await?;
         Ok(applied)
+    }
+
+    async fn register(
+        &self,
+        (webhooks, conversion): (Option<ValidatingWebhookConfiguration>, &CustomResourceConversion),
+        secret: &Secret,
+        controller: &Deployment,
+    ) -> Result<Option<ValidatingWebhookConfiguration>, Error> {
+        let Some(webhooks) = webhooks else {
+            return Ok(None);
+        };
+        self.registrar()
+            .register((webhooks, conversion), secret, controller)
+            .await
     }
 
     fn registrar(&self) -> Registrar<'_> {
@@ -261,6 +275,8 @@ impl Target<'_> {
             conversion: _,
             controller_metrics,
             speaker_metrics,
+            dashboard,
+            network_policy,
             // Wanted as long as there are their kinds.
             monitoring: _,
             state: PhantomData,
@@ -271,7 +287,12 @@ impl Target<'_> {
         self.prune_kind::<PodDisruptionBudget>(&budgets).await?;
         self.prune_kind::<Service>(&[webhook_service, controller_metrics, speaker_metrics])
             .await?;
-        let files: Vec<&ConfigMap> = [exclude_l2].into_iter().chain(memberlist_config).collect();
+        let policies: Vec<&NetworkPolicy> = network_policy.iter().collect();
+        self.prune_kind::<NetworkPolicy>(&policies).await?;
+        let files: Vec<&ConfigMap> = [exclude_l2, dashboard]
+            .into_iter()
+            .chain(memberlist_config)
+            .collect();
         self.prune_kind::<ConfigMap>(&files).await?;
         self.prune_kind::<ServiceAccount>(&[controller_account, speaker_account])
             .await

@@ -4,12 +4,14 @@
 mod account_binding;
 mod constraints;
 mod controller;
+mod dashboard;
 mod disruption_budget;
 mod exclude_l2;
 mod memberlist;
 mod memberlist_config;
 mod metrics;
 mod monitoring;
+mod network_policy;
 mod object;
 mod pod;
 mod service_account;
@@ -21,6 +23,7 @@ use std::marker::PhantomData;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
 use kube::api::DynamicObject;
@@ -28,6 +31,7 @@ use metallb_runtime::memberlist_key::FreshKey;
 
 pub(super) use account_binding::bind_to_account;
 pub(super) use memberlist::key_of as memberlist_key;
+pub(crate) use network_policy::incoming;
 pub(super) use speaker::ON_DELETE;
 
 use crate::args::Settings;
@@ -79,6 +83,10 @@ pub struct Resources<State> {
     pub controller_metrics: Service,
     /// Lists the metrics of the speakers
     pub speaker_metrics: Service,
+    /// Shows them in Grafana
+    pub dashboard: ConfigMap,
+    /// Who may talk to the controller, unless somebody else sees to that
+    pub network_policy: Option<NetworkPolicy>,
     /// Has Prometheus collect them and warn, where there is an operator of it
     pub monitoring: Vec<(Kind, DynamicObject)>,
     /// Prepared or applied
@@ -110,6 +118,10 @@ pub fn build(metallb: &ValidatedMetalLB, settings: &Settings, fresh_key: &FreshK
         conversion: webhooks::conversion(origin.namespace),
         controller_metrics: metrics::of_controller(&origin, &metallb.platform, settings.metrics_port),
         speaker_metrics: metrics::of_speakers(&origin, &metallb.platform, settings.metrics_port),
+        dashboard: dashboard::config_map(&origin),
+        network_policy: settings
+            .network_policies
+            .then(|| network_policy::of_controller(&origin, settings)),
         monitoring: monitoring::objects(&origin, &metallb.platform),
         state: PhantomData,
     }

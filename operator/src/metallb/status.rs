@@ -84,6 +84,8 @@ impl State {
             conversion: _,
             controller_metrics: _,
             speaker_metrics: _,
+            dashboard: _,
+            network_policy: _,
             monitoring: _,
             controller,
             speaker,

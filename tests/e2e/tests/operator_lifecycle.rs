@@ -39,7 +39,8 @@ async fn made(cluster: &Cluster) -> Result<BTreeSet<String>> {
         "--selector",
         MADE_BY_OPERATOR,
     ];
-    let kinds = "deployments,daemonsets,secrets,configmaps,serviceaccounts,services,poddisruptionbudgets";
+    let kinds = "deployments,daemonsets,secrets,configmaps,serviceaccounts,services,poddisruptionbudgets,\
+                 networkpolicies";
     let listed = cluster.kubectl(words.into_iter().chain([kinds])).await?;
     Ok(listed.lines().map(str::to_owned).collect())
 }
@@ -321,6 +322,7 @@ fn left_over(owner: &str) -> serde_json::Value {
         of("apps/v1", "DaemonSet", pods),
         of("policy/v1", "PodDisruptionBudget", json!({"spec": {"selector": {"matchLabels": labels}}})),
         of("v1", "Service", json!({"spec": {"clusterIP": "None", "ports": [{"port": 80}]}})),
+        of("networking.k8s.io/v1", "NetworkPolicy", json!({"spec": {"podSelector": {}}})),
         of("v1", "ConfigMap", json!({})),
         of("v1", "ServiceAccount", json!({})),
     ]})
@@ -411,7 +413,7 @@ async fn pods_run_with_no_more_than_they_need() -> Result<()> {
 
 /// The versions of everything that the operator writes. A change of any of them is a write.
 async fn versions(cluster: &Cluster) -> Result<String> {
-    let kinds = "metallbs,daemonsets,deployments,secrets,configmaps,serviceaccounts,services,\
+    let kinds = "metallbs,daemonsets,deployments,secrets,configmaps,serviceaccounts,services,networkpolicies,\
                  validatingwebhookconfigurations,customresourcedefinitions";
     let columns = "--output=custom-columns=KIND:.kind,NAME:.metadata.name,VERSION:.metadata.resourceVersion";
     let listed = cluster

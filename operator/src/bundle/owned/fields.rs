@@ -75,6 +75,7 @@ pub(super) const KINDS: &[Kind] = &[
             ("Secret", "v1"),
             ("ServiceAccount", "v1"),
             ("PodDisruptionBudget", "v1"),
+            ("NetworkPolicy", "v1"),
         ],
         spec: METALLB,
         status: &[

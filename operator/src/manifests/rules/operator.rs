@@ -6,6 +6,7 @@ use super::{ADMISSION, APPS, COORDINATION, CORE, EXTENSIONS, METALLB, OWN, Rule,
 use crate::platform;
 
 const POLICY: &str = "policy";
+const NETWORKING: &str = "networking.k8s.io";
 
 /// The operator, outside its namespace.
 pub(in super::super) const EVERYWHERE: &[Rule] = &[
@@ -89,6 +90,13 @@ pub(in super::super) const AT_HOME: &[Rule] = &[
         names: &[],
         verbs: OWN,
         reason: "keeps a drain from taking all controllers at once",
+    },
+    Rule {
+        group: NETWORKING,
+        resources: &["networkpolicies"],
+        names: &[],
+        verbs: OWN,
+        reason: "lets the controller be reached where it has to be, and nowhere else",
     },
     Rule {
         group: CORE,

@@ -12,7 +12,13 @@ const KIND: &str = CONSTRAINTS.name;
 
 impl Target<'_> {
     /// Makes them so that the speakers can be admitted, or sets them right.
-    pub(super) async fn constrain(&self, mut wanted: DynamicObject) -> Result<DynamicObject, Error> {
+    pub(super) async fn constrain(
+        &self,
+        wanted: Option<DynamicObject>,
+    ) -> Result<Option<DynamicObject>, Error> {
+        let Some(mut wanted) = wanted else {
+            return Ok(None);
+        };
         let refused = |source| Error::Apply {
             kind: KIND,
             name: object::SPEAKER_SCC.to_owned(),
@@ -23,7 +29,7 @@ impl Target<'_> {
         let applied = all(self.client)
             .patch(object::SPEAKER_SCC, &params, &Patch::Apply(&wanted))
             .await;
-        applied.map_err(refused)
+        applied.map(Some).map_err(refused)
     }
 }
 

@@ -25,6 +25,7 @@ fn settings() -> Settings {
         memberlist_port: 7946,
         health_port: 17472,
         metrics_port: 9120,
+        network_policies: true,
     }
 }
 
@@ -35,22 +36,27 @@ fn built_with(spec: &str, memberlist_key: Option<ByteString>) -> Resources<Prepa
 
 /// The same on another platform.
 fn built_on(platform: &Platform, spec: &str, memberlist_key: Option<ByteString>) -> Resources<Prepared> {
+    let metallb = ValidatedMetalLB {
+        memberlist_key,
+        platform: platform.clone(),
+        ..validated(spec)
+    };
+    build(&metallb, &settings(), &FreshKey(KEY))
+}
+
+fn validated(spec: &str) -> ValidatedMetalLB {
     let yaml = format!(
         "apiVersion: metallb.io/v1beta1\nkind: MetalLB\n\
          metadata: {{name: metallb, namespace: metallb-system, uid: 1-2-3}}\nspec: {spec}\n"
     );
     let metallb: MetalLB = serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
-    build(
-        &validate(Dereferenced {
-            metallb,
-            memberlist_key,
-            platform: platform.clone(),
-            workloads: Vec::new(),
-        })
-        .unwrap(),
-        &settings(),
-        &FreshKey(KEY),
-    )
+    validate(Dereferenced {
+        metallb,
+        memberlist_key: None,
+        platform: Platform::default(),
+        workloads: Vec::new(),
+    })
+    .unwrap()
 }
 
 fn built(spec: &str) -> Resources<Prepared> {
@@ -101,10 +107,12 @@ fn every_object_is_found_by_its_labels_and_goes_with_its_owner() {
         conversion: _,
         controller_metrics,
         speaker_metrics,
+        dashboard,
+        network_policy,
         monitoring: _,
         state: PhantomData,
     } = built("{controllerConfig: {replicas: 2}, speakerConfig: {memberlist: {}}}");
-    let rows: [(&ObjectMeta, &str, &str); 12] = [
+    let rows: [(&ObjectMeta, &str, &str); 13] = [
         (&controller_account.metadata, "controller", "controller"),
         (&speaker_account.metadata, "speaker", "speaker"),
         (&memberlist.metadata, "metallb-memberlist", "speaker"),
@@ -125,7 +133,11 @@ fn every_object_is_found_by_its_labels_and_goes_with_its_owner() {
             "controller",
         ),
         (&speaker_metrics.metadata, "speaker-monitor-service", "speaker"),
+        (&network_policy.unwrap().metadata, "controller", "controller"),
     ];
+    let found = dashboard.metadata.labels.unwrap();
+    assert_eq!(found["grafana_dashboard"], "1");
+    assert_eq!(found["app.kubernetes.io/managed-by"], "metallb-operator");
     for (metadata, name, component) in rows {
         assert_eq!(metadata.name.as_deref(), Some(name));
         assert_eq!(metadata.namespace.as_deref(), Some("metallb-system"));

@@ -82,6 +82,8 @@ fn applied(controller: Deployment, speaker: DaemonSet) -> Resources<Applied> {
         conversion: CustomResourceConversion::default(),
         controller_metrics: Service::default(),
         speaker_metrics: Service::default(),
+        dashboard: ConfigMap::default(),
+        network_policy: None,
         monitoring: Vec::new(),
         controller,
         speaker,

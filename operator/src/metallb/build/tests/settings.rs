@@ -123,3 +123,41 @@ fn speakers_start_again_when_their_files_change() {
     assert_eq!(mark(specs[0]), None);
     assert_eq!(mark(specs[2]).as_deref(), mark(specs[2]).as_deref());
 }
+
+#[test]
+fn the_controller_is_reached_on_its_own_ports_only_unless_somebody_else_sees_to_that() {
+    let resources = built("{}");
+    let policy = resources.network_policy.unwrap().spec.unwrap();
+    let declared: BTreeSet<i32> = container(&built("{}"), "controller")
+        .ports
+        .unwrap()
+        .iter()
+        .map(|port| port.container_port)
+        .collect();
+    let open: BTreeSet<i32> = policy.ingress.unwrap()[0]
+        .ports
+        .iter()
+        .flatten()
+        .filter_map(|port| match port.port {
+            Some(IntOrString::Int(number)) => Some(number),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(open, declared);
+    assert_eq!(
+        policy.pod_selector.unwrap(),
+        resources.controller.spec.unwrap().selector
+    );
+    assert_eq!(policy.policy_types.unwrap(), ["Ingress"]);
+
+    let metallb = validated("{}");
+    let settings = Settings {
+        network_policies: false,
+        ..settings()
+    };
+    assert!(
+        build(&metallb, &settings, &FreshKey(KEY))
+            .network_policy
+            .is_none()
+    );
+}
