@@ -17,8 +17,38 @@ use serde::{Deserialize, Serialize};
 
 pub use speaker::{MemberlistConfig, SpeakerConfig, SpeakerUpdateStrategy, UpdateStrategyType};
 
+/// The preferred terms of an affinity whose weights the API server would take in a pod.
+macro_rules! weights {
+    ($config:literal, $affinity:literal) => {
+        concat!(
+            "!has(self.",
+            $config,
+            ") || !has(self.",
+            $config,
+            ".affinity) || !has(self.",
+            $config,
+            ".affinity.",
+            $affinity,
+            ") || !has(self.",
+            $config,
+            ".affinity.",
+            $affinity,
+            ".preferredDuringSchedulingIgnoredDuringExecution) || self.",
+            $config,
+            ".affinity.",
+            $affinity,
+            ".preferredDuringSchedulingIgnoredDuringExecution",
+            ".all(term, term.weight >= 1 && term.weight <= 100)"
+        )
+    };
+}
+
+/// Taints that somebody is driven out by only after a while are those that drive out at all.
+const TOLERATIONS: &str =
+    "self.all(one, !has(one.tolerationSeconds) || (has(one.effect) && one.effect == 'NoExecute'))";
+
 /// How the installation should look. Everything is optional.
-#[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "metallb.io",
     version = "v1beta1",
@@ -52,6 +82,21 @@ pub use speaker::{MemberlistConfig, SpeakerConfig, SpeakerUpdateStrategy, Update
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+// What the operator would refuse later is refused here, where its author looks.
+#[x_kube(
+    validation = Rule::new(weights!("controllerConfig", "nodeAffinity"))
+        .message("ControllerConfig NodeAffinity set with invalid weight for preferred scheduling term"),
+    validation = Rule::new(weights!("controllerConfig", "podAffinity"))
+        .message("ControllerConfig PodAffinity set with invalid weight for preferred scheduling term"),
+    validation = Rule::new(weights!("controllerConfig", "podAntiAffinity"))
+        .message("ControllerConfig PodAntiAffinity set with invalid weight for preferred scheduling term"),
+    validation = Rule::new(weights!("speakerConfig", "nodeAffinity"))
+        .message("SpeakerConfig NodeAffinity set with invalid weight for preferred scheduling term"),
+    validation = Rule::new(weights!("speakerConfig", "podAffinity"))
+        .message("SpeakerConfig PodAffinity set with invalid weight for preferred scheduling term"),
+    validation = Rule::new(weights!("speakerConfig", "podAntiAffinity"))
+        .message("SpeakerConfig PodAntiAffinity set with invalid weight for preferred scheduling term")
+)]
 pub struct MetalLBSpec {
     /// Deprecated, no effect: the operator knows the images that belong to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +110,9 @@ pub struct MetalLBSpec {
     /// Taints that the speakers tolerate, besides those of control-plane nodes, which they always do. An entry is
     /// the same as in pod.spec.tolerations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "crate::schema::of_pod::<Vec<Toleration>>")]
+    #[schemars(schema_with = "crate::schema::of_pod::<Vec<Toleration>>", length(max = 500))]
+    #[x_kube(validation = Rule::new(TOLERATIONS)
+        .message("SpeakerToleration effect must be NoExecute when tolerationSeconds is set"))]
     pub speaker_tolerations: Option<Vec<Toleration>>,
 
     /// How much controller and speakers log; info when left out.
@@ -86,7 +133,9 @@ pub struct MetalLBSpec {
 
     /// Taints that the controller tolerates. An entry is the same as in pod.spec.tolerations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "crate::schema::of_pod::<Vec<Toleration>>")]
+    #[schemars(schema_with = "crate::schema::of_pod::<Vec<Toleration>>", length(max = 500))]
+    #[x_kube(validation = Rule::new(TOLERATIONS)
+        .message("ControllerToleration effect must be NoExecute when tolerationSeconds is set"))]
     pub controller_tolerations: Option<Vec<Toleration>>,
 
     /// Settings of the controller's pod.
@@ -100,6 +149,8 @@ pub struct MetalLBSpec {
     /// Which BGP implementation to use: native. The others that older resources name (frr, frr-k8s and
     /// frr-k8s-external) are accepted and served by it, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self in ['', 'native', 'frr', 'frr-k8s', 'frr-k8s-external']")
+        .message("invalid BGP Backend, must be one of native, frr, frr-k8s, frr-k8s-external"))]
     pub bgp_backend: Option<String>,
 
     /// Settings that apply where frr-k8s is the BGP implementation.
