@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::*;
+use ring::digest::{SHA256, digest};
 
 use super::message::{
     Ack, Alive, Dead, IndirectPing, Message, Nack, NodeState, Origin, Ping, PushPull, Status, Suspect,
@@ -23,13 +24,12 @@ pub(super) fn upstream(name: &str) -> Vec<u8> {
         .collect()
 }
 
-/// With the key of this secret; without one if it is empty.
+/// With a key that begins with this secret, as the one in which the vectors are sealed; without one if it is empty.
 pub(super) fn wire(secret: &str) -> Wire {
-    Wire::new(
-        Key::from_secret(secret.as_bytes())
-            .into_iter()
-            .collect::<Keyring>(),
-    )
+    let nothing = digest(&SHA256, &[]);
+    let bytes: Vec<u8> = secret.bytes().chain(nothing.as_ref().iter().copied()).collect();
+    let key = Key::new(&bytes[..nothing.as_ref().len()]).filter(|_| !secret.is_empty());
+    Wire::new(key.into_iter().collect::<Keyring>())
 }
 
 fn text() -> impl Strategy<Value = String> {

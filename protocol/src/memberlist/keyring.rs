@@ -9,8 +9,6 @@ use super::wire::Refusal;
 /// A number that is used once with each key: 96 random bits.
 pub type Nonce = [u8; NONCE_LEN];
 
-/// AES-256: what [`Key::from_secret`] makes is always that long.
-const KEY_LEN: usize = 32;
 const TAG_LEN: usize = 16;
 /// The version byte and the nonce.
 const HEADER_LEN: usize = 1 + NONCE_LEN;
@@ -28,19 +26,19 @@ pub struct Key(LessSafeKey);
 impl Key {
     /// The key that upstream's speakers make of a secret; `None` if the secret is empty, which means none.
     ///
-    /// They mean to take its SHA-256, but append the SHA-256 of nothing to it and take the first 32 bytes. To be one
-    /// cluster with them is to do the same.
+    /// It is the SHA-256 of the secret, since their version 0.16.2. Before, they appended the SHA-256 of nothing to the
+    /// secret and took the first 32 bytes; of those this is another key, as it is of theirs of 0.16.2.
     pub fn from_secret(secret: &[u8]) -> Option<Self> {
         if secret.is_empty() {
             return None;
         }
-        let nothing = digest::digest(&digest::SHA256, &[]);
-        let mut bytes = [0; KEY_LEN];
-        for (to, from) in bytes.iter_mut().zip(secret.iter().chain(nothing.as_ref())) {
-            *to = *from;
-        }
-        // Never refused: the key of AES-256 has 32 bytes.
-        let key = UnboundKey::new(&AES_256_GCM, &bytes).ok()?;
+        let hash = digest::digest(&digest::SHA256, secret);
+        Self::new(hash.as_ref())
+    }
+
+    /// Never refuses a key of 32 bytes, as AES-256 has.
+    pub(super) fn new(bytes: &[u8]) -> Option<Self> {
+        let key = UnboundKey::new(&AES_256_GCM, bytes).ok()?;
         Some(Self(LessSafeKey::new(key)))
     }
 }
@@ -176,13 +174,16 @@ mod tests {
     }
 
     #[test]
-    fn a_long_secret_is_cut_and_an_empty_one_is_none() {
+    fn the_key_is_the_hash_of_all_of_the_secret_and_an_empty_one_is_none() {
         assert!(Key::from_secret(b"").is_none());
         let (long, cut) = ([b'x'; 40], [b'x'; 32]);
         assert_eq!(
             keyring(&[&cut]).open(&sealed(&long, b""), b""),
-            Ok(b"payload".to_vec())
+            Err(Refusal::Unauthenticated)
         );
+        let hash = digest::digest(&digest::SHA256, &long);
+        let hashed: Keyring = Key::new(hash.as_ref()).into_iter().collect();
+        assert_eq!(hashed.open(&sealed(&long, b""), b""), Ok(b"payload".to_vec()));
     }
 
     #[test]

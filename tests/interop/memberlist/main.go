@@ -82,8 +82,9 @@ func main() {
 		config.LogOutput = os.Stderr
 	}
 	if *secret != "" {
-		// As MetalLB's speaker has it: the hash is appended to the secret, not made of it.
-		config.SecretKey = sha256.New().Sum([]byte(*secret))[:32]
+		// As MetalLB's speaker has it since 0.16.2.
+		key := sha256.Sum256([]byte(*secret))
+		config.SecretKey = key[:]
 	}
 	if *fast {
 		config.ProbeInterval, config.ProbeTimeout = 200*time.Millisecond, 100*time.Millisecond
