@@ -1,5 +1,5 @@
-//! Users of MetalLB up to 0.12 come with a ConfigMap, and Services that have addresses already. The names of the tests
-//! carry the scenarios' numbers.
+//! Users come from MetalLB's own installations, up to 0.12 with a ConfigMap, and with Services that have addresses already.
+//! The names of the tests carry the scenarios' numbers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,12 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams, LogParams, Patch, PatchParams};
 use metallb_api::v1beta1::MetalLBSpec;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, ingress_addresses};
+use metallb_e2e::installation::{path, without_metallb};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::Lab;
 use metallb_e2e::metallb::{self, addresses, available, event, run_as};
+use metallb_e2e::upstream;
 use metallb_e2e::wait::{self, Look};
 use serde_json::json;
 
@@ -235,5 +237,102 @@ data:
         let answers = macs.get(&mac).map(String::as_str);
         ensure!(answers == Some(node), "{address}: {mac}");
     }
+    Ok(())
+}
+
+/// What `operator preflight` says, run with the account and the roles of its manifest, and its exit code.
+async fn preflight(cluster: &Cluster) -> Result<(i32, String)> {
+    let manifest = path("config/preflight/preflight.yaml")?;
+    cluster.kubectl(["apply", "--filename", &manifest]).await?;
+    // As the manual says.
+    let ended = "--for=jsonpath={.status.containerStatuses[0].state.terminated}";
+    let words = [
+        "--namespace",
+        "metallb-preflight",
+        "wait",
+        ended,
+        "pod/preflight",
+        "--timeout=60s",
+    ];
+    cluster.kubectl(words).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), "metallb-preflight");
+    let status = pods.get("preflight").await?.status;
+    let mut containers = status
+        .and_then(|status| status.container_statuses)
+        .unwrap_or_default();
+    let ended = containers.pop().and_then(|container| container.state?.terminated);
+    let code = ended.context("a container that has ended")?.exit_code;
+    let said = pods.logs("preflight", &LogParams::default()).await?;
+    let words = ["delete", "--filename", &manifest, "--timeout=60s"];
+    cluster.kubectl(words).await?;
+    Ok((code, said))
+}
+
+/// Upstream's pods do not start here, as its images are not on the nodes: its controller is played by the statuses that it
+/// would have written, and its webhooks let everything pass.
+#[tokio::test]
+async fn what_the_preflight_says_of_an_installation_of_upstream_comes_true() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    let manifest = upstream::source()
+        .await?
+        .join("config/manifests/metallb-frr.yaml");
+    let manifest = std::fs::read_to_string(manifest)?.replace("failurePolicy: Fail", "failurePolicy: Ignore");
+    without_metallb(&cluster, async || {
+        cluster.kubectl_apply(&manifest).await?;
+        let kinds = ["crd/ipaddresspools.metallb.io", "crd/l2advertisements.metallb.io"];
+        let words = ["wait", "--for=condition=Established", "--timeout=60s"];
+        cluster.kubectl(words.into_iter().chain(kinds)).await?;
+        cluster
+            .in_namespace("preflight", async |namespace| comes_true(namespace).await)
+            .await
+    })
+    .await
+}
+
+async fn comes_true(namespace: &TempNamespace) -> Result<()> {
+    let cluster = namespace.cluster();
+    namespace
+        .apply(fixtures::pool("here", &["172.30.223.10-172.30.223.20"]))
+        .await?;
+    namespace.apply(fixtures::l2_advertisement("here", &[])).await?;
+    served(namespace, "stays", "172.30.223.15").await?;
+    served(namespace, "moves", "172.30.224.1").await?;
+    let (code, said) = preflight(cluster).await?;
+    println!("{said}");
+    ensure!(code == 1, "{code}: {said}");
+    let name = namespace.name();
+    for line in [
+        "  metallb-system, by manifests\n".to_owned(),
+        "      Deployment controller (quay.io/metallb/controller:v0.16.2)\n".to_owned(),
+        "Addresses: 1 Service kept, 1 moved\n".to_owned(),
+        format!("  {name}/moves: 172.30.224.1 -> 172.30.223.10\n"),
+        "  DaemonSet metallb-system/speaker: is taken over in place".to_owned(),
+        "  DaemonSet metallb-system/speaker: its containers frr, reloader, frr-metrics go".to_owned(),
+    ] {
+        ensure!(said.contains(&line), "{line:?} is not in\n{said}");
+    }
+    // As it says, and with nothing more to be said.
+    let configuration = path("config/default")?;
+    cluster.kubectl(["apply", "--kustomize", &configuration]).await?;
+    let words = ["wait", "--for=condition=Established", "crd/metallbs.metallb.io"];
+    cluster.kubectl(words).await?;
+    available(cluster).await?;
+    wait::until("the address that moves", LIMIT, async || {
+        let now = all_addresses(namespace).await?;
+        let expected = [("moves", "172.30.223.10"), ("stays", "172.30.223.15")];
+        let came_true = expected.iter().all(|(name, address)| now[*name] == [*address]);
+        Ok::<_, anyhow::Error>(if came_true {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{now:?}"))
+        })
+    })
+    .await?;
+    let (code, said) = preflight(cluster).await?;
+    ensure!(
+        code == 0 && said.contains("Nothing has to be done."),
+        "{code}: {said}"
+    );
+    ensure!(said.contains("Addresses: 2 Services kept, 0 moved\n"), "{said}");
     Ok(())
 }

@@ -20,6 +20,14 @@ const NOT_SHOWN: &[(&str, &str)] = &[
         "no request: the admission of owner references asks for it, here as on OpenShift, and would refuse every object",
     ),
     (
+        "metallb-operator: delete secrets metallb-memberlist in metallb-system",
+        "the same, of an object that another MetalLB has made",
+    ),
+    (
+        "metallb-operator: delete secrets metallb-webhook-cert in metallb-system",
+        "the same",
+    ),
+    (
         "speaker: use security.openshift.io/securitycontextconstraints metallb-speaker in metallb-system",
         "no request: the admission of pods on OpenShift asks for it, which is not here",
     ),

@@ -102,9 +102,10 @@ pub(in super::super) const AT_HOME: &[Rule] = &[
         group: CORE,
         resources: &["secrets"],
         names: &[object::MEMBERLIST_SECRET, object::WEBHOOK_CERTIFICATE_SECRET],
-        verbs: &["create", "get", "list", "patch", "watch"],
+        verbs: &["create", "delete", "get", "list", "patch", "watch"],
         reason: "makes and heals the key that the speakers share, and the empty Secret for the certificate of the \
-                 webhooks; can see no other Secret",
+                 webhooks; can see no other Secret. To delete is asked for when it takes over one that is there \
+                 (admission plugin OwnerReferencesPermissionEnforcement)",
     },
     Rule {
         group: CORE,
