@@ -20,6 +20,8 @@ mod cable;
 mod client;
 mod fault_proxy;
 mod outside;
+mod partition;
+mod process;
 mod proxy;
 mod visitor;
 
@@ -28,6 +30,8 @@ pub use cable::PulledCable;
 pub use client::{Capture, Client};
 pub use fault_proxy::{FaultProxy, Faults};
 pub use outside::{Hold, OutsideOperator};
+pub use partition::Partition;
+pub use process::Stopped;
 pub use visitor::{Connections, Visitor, Visits};
 
 /// Kubernetes' test server for clusters that can pull images.
@@ -119,6 +123,23 @@ impl Lab {
         PulledCable::pull(known.with_context(|| format!("there is no node {node}"))?).await
     }
 
+    /// Cuts a node off from the other nodes and the client, but not from the API server, until the result is healed or
+    /// dropped. Its link stays up.
+    ///
+    /// # Errors
+    /// If there is no such node.
+    pub async fn part(&self, node: &str) -> Result<Partition> {
+        Partition::of(&self.nodes()?, node).await
+    }
+
+    /// Stops a container's process, as the kernel does at SIGSTOP, until the result goes on or is dropped.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn stop(&self, container: &Container) -> Result<Stopped> {
+        Stopped::first(&container.id)
+    }
+
     /// Puts a proxy that gives errors between a pod and the API server, for connections to come.
     ///
     /// # Errors
@@ -153,7 +174,7 @@ impl Lab {
         container: &str,
     ) -> Result<()> {
         let found = self.container(cluster, namespace, pod, container).await?;
-        self.kill(&found).await
+        self.kill(&found)
     }
 
     /// Finds a container, for a time when the API server cannot be asked.
@@ -198,18 +219,8 @@ impl Lab {
     ///
     /// # Errors
     /// If it does not run any more.
-    pub async fn kill(&self, container: &Container) -> Result<()> {
-        let words = [
-            "ctr",
-            "--namespace",
-            "k8s.io",
-            "tasks",
-            "kill",
-            "--signal",
-            "SIGKILL",
-            &container.id,
-        ];
-        self.node(&container.node)?.run(words).await.map(drop)
+    pub fn kill(&self, container: &Container) -> Result<()> {
+        process::kill_first(&container.id)
     }
 }
 

@@ -158,6 +158,46 @@ pub async fn on_the_wire(
         .await
 }
 
+/// Gives the speakers these numbers of the membership, in the form of its file, or takes them away; and starts all again,
+/// one after the other.
+///
+/// # Errors
+/// If they do not become ready.
+pub async fn tune_speakers(cluster: &Cluster, numbers: Option<&str>) -> Result<()> {
+    let name = object::MEMBERLIST_CONFIG;
+    if let Some(numbers) = numbers {
+        let object = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": METALLB_NAMESPACE},
+            "data": {object::MEMBERLIST_CONFIG_FILE: numbers},
+        });
+        cluster.kubectl_apply(&object.to_string()).await?;
+    } else {
+        let words = ["delete", "configmap", name, "--ignore-not-found"];
+        in_metallb(cluster, &words).await?;
+    }
+    in_metallb(cluster, &["rollout", "restart", &speakers()]).await?;
+    speakers_rolled_out(cluster).await
+}
+
+/// Waits until every speaker is of the last version, and ready.
+///
+/// # Errors
+/// If they do not become so.
+pub async fn speakers_rolled_out(cluster: &Cluster) -> Result<()> {
+    in_metallb(cluster, &["rollout", "status", &speakers(), "--timeout=180s"]).await
+}
+
+fn speakers() -> String {
+    format!("daemonset/{}", object::SPEAKER)
+}
+
+async fn in_metallb(cluster: &Cluster, words: &[&str]) -> Result<()> {
+    let all = [&["--namespace", METALLB_NAMESPACE], words].concat();
+    cluster.kubectl(all).await.map(drop)
+}
+
 /// The running pods of a component, with their nodes.
 ///
 /// # Errors

@@ -105,7 +105,7 @@ async fn outlive(namespace: &TempNamespace, lab: &Lab) -> Result<()> {
 
     let outage = Outage::begin().await?;
     // Whoever starts meanwhile has to wait for the API server, and must not take its silence for an empty cluster.
-    lab.kill(&controller).await?;
+    lab.kill(&controller)?;
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while outage.started.elapsed() < OUTAGE {

@@ -110,6 +110,7 @@ async fn nothing_is_lost(
             owners,
             questions,
             answers,
+            outdated: _,
         } = heard;
         ensure!(owners.len() >= 3, "it moved away and back: {owners:?}");
         ensure!(

@@ -3,6 +3,7 @@
 //! Owns: what its questions and the answers to them say about silence and about two owners.
 //! Never: judges: how long is too long is the test's to say.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::time::Duration;
@@ -41,6 +42,9 @@ pub struct Heard {
     pub owners: Vec<String>,
     /// The longest time in which answers of different owners alternated.
     pub longest_overlap: Duration,
+    /// How often somebody answered though another one was the last to tell everybody that it has the address: a former
+    /// owner that goes on.
+    pub outdated: BTreeMap<String, usize>,
 }
 
 impl Client {
@@ -86,6 +90,7 @@ impl Asker {
 enum Said {
     Asked,
     Answered(String),
+    Told(String),
 }
 
 impl Heard {
@@ -96,6 +101,7 @@ impl Heard {
         let mut first_change = Duration::ZERO;
         let mut last_change = None;
         let mut owner = None;
+        let mut told = None;
         for (at, said) in lines.iter().filter_map(|line| parse(line, address)) {
             let mac = match said {
                 Said::Asked => {
@@ -103,9 +109,16 @@ impl Heard {
                     waits = waits.or(Some(at));
                     continue;
                 }
+                Said::Told(mac) => {
+                    told = Some(mac);
+                    continue;
+                }
                 Said::Answered(mac) => mac,
             };
             heard.answers += 1;
+            if told.as_ref().is_some_and(|told| *told != mac) {
+                *heard.outdated.entry(mac.clone()).or_default() += 1;
+            }
             let silence = waits.take().map_or(Duration::ZERO, |asked| since(asked, at));
             heard.longest_silence = heard.longest_silence.max(silence);
             if owner.as_ref() == Some(&mac) {
@@ -145,7 +158,8 @@ fn parse(line: &str, address: Ipv4Addr) -> Option<(Duration, Said)> {
     let (_, answer) = rest.split_once(&format!("Reply {address} is-at "))?;
     let to_all = rest.contains("> ff:ff:ff:ff:ff:ff");
     let mac = answer.split(',').next().unwrap_or_default();
-    (!to_all).then(|| (at, Said::Answered(mac.to_owned())))
+    let said = if to_all { Said::Told } else { Said::Answered };
+    Some((at, said(mac.to_owned())))
 }
 
 /// From one time of day to a later one, which may be on the next day.
@@ -192,8 +206,28 @@ mod tests {
             longest_silence: Duration::from_millis(6),
             owners: vec!["m1".to_owned(), "m2".to_owned()],
             longest_overlap: Duration::ZERO,
+            outdated: [("m2".to_owned(), 1)].into(),
         };
         assert_eq!(heard(&lines), expected);
+    }
+
+    #[test]
+    fn whoever_goes_on_after_another_has_told_is_outdated() {
+        let told = |time, mac| {
+            format!(
+                "{time} {mac} > ff:ff:ff:ff:ff:ff, ethertype ARP (0x0806), length 42: Reply 172.30.205.1 is-at {mac}, length 28"
+            )
+        };
+        let mut lines = vec![
+            answered("00:00:01.000000", "m1"),
+            told("00:00:02.000000", "m2"),
+            answered("00:00:02.100000", "m2"),
+            told("00:00:03.000000", "m1"),
+            answered("00:00:03.100000", "m1"),
+        ];
+        assert_eq!(heard(&lines).outdated, BTreeMap::new());
+        lines.insert(3, answered("00:00:02.200000", "m1"));
+        assert_eq!(heard(&lines).outdated, [("m1".to_owned(), 1)].into());
     }
 
     #[test]
