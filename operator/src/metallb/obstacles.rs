@@ -1,6 +1,6 @@
 //! What keeps the pods of a workload from running, in words: an image that cannot be pulled, no node that can run them, a
 //! program that ends again and again, or a quota, policy or missing constraint that refuses them. Owns the judgement; it
-//! is pure. What is judged is read by [`find`].
+//! is pure. What is judged is read by `find`.
 
 mod find;
 
