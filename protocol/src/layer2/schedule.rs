@@ -16,7 +16,13 @@ use crate::Time;
 /// Just longer than the neighbours' locktime.
 const INTERVAL: Duration = Duration::from_millis(1100);
 
-/// Enough for four repetitions.
+/// The first repetition. A station that is about to leave the address and has not had it for long itself did not take the
+/// first frame for its successor's, which may as well have been its predecessor's (see `claims`): it hears this one, and
+/// stops in the middle of [`HANDOVER_LIMIT`](super::HANDOVER_LIMIT). A neighbour that has missed the first frame has the
+/// right station after this, too.
+const FIRST_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Enough for five repetitions.
 const LENGTH: Duration = Duration::from_secs(5);
 
 /// How long an interface whose send queue is full is left alone. Its usual length, 1,000 small frames, is sent within a
@@ -47,16 +53,19 @@ struct Queue {
 struct Burst {
     next: Time,
     end: Time,
+    /// From the next frame to the one after it.
+    interval: Duration,
 }
 
 impl Schedule {
     /// Tells `site` now, then until the burst ends. A burst under way starts again.
     pub(super) fn start(&mut self, (ip, index): Site, now: Time) {
-        let end = now + LENGTH;
-        self.queues
-            .entry(index)
-            .or_default()
-            .set(ip, Burst { next: now, end });
+        let burst = Burst {
+            next: now,
+            end: now + LENGTH,
+            interval: FIRST_INTERVAL,
+        };
+        self.queues.entry(index).or_default().set(ip, burst);
     }
 
     /// Tells `site` no more.
@@ -86,11 +95,12 @@ impl Schedule {
             .filter(|(time, _)| *time <= now)?;
         let queue = self.queues.get_mut(&index)?;
         let (_, ip) = *queue.due.first()?;
-        if let Some(Burst { end, .. }) = queue.remove(ip)
-            && now + INTERVAL <= end
+        if let Some(Burst { end, interval, .. }) = queue.remove(ip)
+            && now + interval <= end
         {
-            let next = now + INTERVAL;
-            queue.set(ip, Burst { next, end });
+            let next = now + interval;
+            let interval = INTERVAL;
+            queue.set(ip, Burst { next, end, interval });
         }
         if queue.bursts.is_empty() {
             self.queues.remove(&index);
@@ -105,10 +115,10 @@ impl Schedule {
             return false;
         };
         queue.paused_until = now + PAUSE;
-        let Some(Burst { end, .. }) = queue.bursts.get(&ip).copied() else {
+        let Some(burst) = queue.bursts.get(&ip).copied() else {
             return false;
         };
-        queue.set(ip, Burst { next: now, end });
+        queue.set(ip, Burst { next: now, ..burst });
         true
     }
 }

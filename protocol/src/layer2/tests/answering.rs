@@ -100,7 +100,7 @@ fn what_happened_is_counted_for_each_address() {
                 Counters {
                     requests: 2,
                     responses: 2,
-                    gratuitous: 10,
+                    gratuitous: 12,
                     contested: 0,
                 }
             ),
@@ -109,7 +109,7 @@ fn what_happened_is_counted_for_each_address() {
                 Counters {
                     requests: 0,
                     responses: 0,
-                    gratuitous: 5,
+                    gratuitous: 6,
                     contested: 0,
                 }
             ),

@@ -62,7 +62,7 @@ fn who_may_speak_again_tells_where_everything_is() {
         [""; 0],
         "the same again is no news"
     );
-    assert_eq!(party.run_until(at(60_000)).len(), 4 * told.len());
+    assert_eq!(party.run_until(at(60_000)).len(), 5 * told.len());
     assert_eq!(ask(&mut party).len(), 2);
 }
 

@@ -185,6 +185,30 @@ fn a_next_owner_that_spoke_before_we_heard_of_the_move_is_not_waited_for() {
 }
 
 #[test]
+fn an_owner_that_had_just_begun_hears_its_successor_at_the_first_repetition() {
+    let mut former = Party::new(&[interface(1)], &staying());
+    let mut next = Party::new(&[interface(2)], &BTreeMap::new());
+    next.machine.handle(Input::Addresses(&staying()), at(0));
+    let mut over_ms = None;
+    for ms in 0..1_000 {
+        next.machine.handle(Input::Timeout, at(ms));
+        former.run_until(at(ms));
+        // The first claim may as well be its predecessor's, which is late to hear of the move.
+        while let Some(told) = next.machine.poll_transmit() {
+            hear(&mut former, 1, &told.frame);
+        }
+        if ms == 3 {
+            former.handle(Input::Addresses(&leaving()));
+        }
+        if !answers(&mut former, 1, "192.0.2.1") {
+            over_ms = Some(ms);
+            break;
+        }
+    }
+    assert_eq!(over_ms, Some(200));
+}
+
+#[test]
 fn two_owners_are_told_once_unless_one_gives_in() {
     let contested = |acts: &[(u128, String)]| {
         let said = acts.iter().filter(|(_, act)| act.contains("contested"));
