@@ -103,10 +103,7 @@ pub fn document(rows: &[&Row], readings: &Readings, machine: &Machine) -> String
     for row in rows {
         let _ = write!(text, "- `{}`: {}.", row.name, row.about);
         if let (false, Some(amount)) = (row.is_fair(), row.amount(Stack::Upstream)) {
-            let _ = write!(
-                text,
-                " Upstream with {amount}: its cost for one Service grows with their number."
-            );
+            let _ = write!(text, " Upstream with {amount}: {}.", row.because());
         }
         text.push('\n');
     }

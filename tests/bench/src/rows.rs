@@ -13,6 +13,7 @@ use crate::stack::Stack;
 mod allocate;
 mod announce;
 mod arp;
+mod failover;
 mod idle;
 mod memory;
 mod one;
@@ -33,30 +34,36 @@ pub struct Row {
     measure: for<'a> fn(&'a Bench, usize) -> LocalBoxFuture<'a, Result<Vec<Reading>>>,
 }
 
-/// How much is done with each implementation. Where the cost of one Service grows with their number, upstream gets
-/// fewer, or a run would take hours; the table says so.
+/// How much is done with each implementation. Where a run would take hours, upstream gets less; the table says so.
 #[derive(Clone, Copy, Debug)]
 struct Amount {
     ours: usize,
     /// None where it cannot be measured
     upstream: Option<usize>,
+    /// Why they differ, for the reader of the table
+    because: &'static str,
 }
+
+const GROWS: &str = "its cost for one Service grows with their number";
 
 impl Amount {
     const fn same(amount: usize) -> Self {
         Self {
             ours: amount,
             upstream: Some(amount),
+            because: "",
         }
     }
 }
 
 /// All of them. Memory comes first, while the processes are as they start; the largest crowd comes last.
-pub static ROWS: [&Row; 8] = [
+pub static ROWS: [&Row; 10] = [
     &memory::ROW,
     &idle::ROW,
     &announce::ROW,
     &arp::ROW,
+    &failover::ROW,
+    &failover::FAST,
     &allocate::ROW,
     &one::ROW,
     &restart::ROW,
@@ -77,6 +84,11 @@ impl Row {
         self.amount
             .upstream
             .is_none_or(|amount| amount == self.amount.ours)
+    }
+
+    /// Why it is not.
+    pub fn because(&self) -> &'static str {
+        self.amount.because
     }
 
     /// Measures it.

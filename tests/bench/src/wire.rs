@@ -17,7 +17,8 @@ use nix::sched::{CloneFlags, setns};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-type Mac = [u8; 6];
+/// A hardware address.
+pub type Mac = [u8; 6];
 
 const BROADCAST: Mac = [0xff; 6];
 /// Ethernet header and ARP packet for IPv4 over Ethernet (RFC 826).
@@ -103,10 +104,32 @@ impl Asker {
     /// # Errors
     /// If nobody does within `limit`.
     pub async fn first_answer(&mut self, address: Ipv4Addr, limit: Duration) -> Result<Instant> {
+        let (answered, _) = self.answer_of(address, |_| true, limit).await?;
+        Ok(answered)
+    }
+
+    /// Asks until one of those answers, and returns when that was and who.
+    ///
+    /// # Errors
+    /// If none does within `limit`.
+    pub async fn answer_of(
+        &mut self,
+        address: Ipv4Addr,
+        right: impl Fn(Mac) -> bool,
+        limit: Duration,
+    ) -> Result<(Instant, Mac)> {
         let started = Instant::now();
         while started.elapsed() < limit {
             self.send(address)?;
-            if let Ok(answered) = timeout(ASKING_INTERVAL, self.answer(address)).await {
+            let answer = async {
+                loop {
+                    let (answered, mac) = self.answer(address).await?;
+                    if right(mac) {
+                        return Ok((answered, mac));
+                    }
+                }
+            };
+            if let Ok(answered) = timeout(ASKING_INTERVAL, answer).await {
                 return answered;
             }
         }
@@ -123,7 +146,7 @@ impl Asker {
             let asked = Instant::now();
             self.send(address)?;
             if let Ok(answered) = timeout(LOST, self.answer(address)).await {
-                latencies.push(answered? - asked);
+                latencies.push(answered?.0 - asked);
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -139,13 +162,15 @@ impl Asker {
         }
     }
 
-    async fn answer(&self, address: Ipv4Addr) -> Result<Instant> {
+    async fn answer(&self, address: Ipv4Addr) -> Result<(Instant, Mac)> {
         let mut frame = [0; 128];
         loop {
             let length = poll_fn(|context| self.socket.poll_receive(context, &mut frame)).await?;
             let now = Instant::now();
             if is_answer(&frame[..length], self.mac, address) {
-                return Ok(now);
+                let mut sender = Mac::default();
+                sender.copy_from_slice(&frame[22..28]);
+                return Ok((now, sender));
             }
         }
     }

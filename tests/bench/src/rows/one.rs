@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Amount, Row};
+use super::{Amount, GROWS, Row};
 use crate::bench::Bench;
 use crate::crowd::{Crowd, Purpose};
 use crate::figure::{Figure, Reading, Unit};
@@ -40,6 +40,7 @@ pub(super) static ROW: Row = Row {
     amount: Amount {
         ours: 5_000,
         upstream: Some(500),
+        because: GROWS,
     },
     measure: |bench, count| Box::pin(measure(bench, count)),
 };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use metallb_e2e::fixtures::METALLB_NAMESPACE;
 use metallb_e2e::wait::{self, Look};
 
-use super::{Amount, Row};
+use super::{Amount, GROWS, Row};
 use crate::bench::Bench;
 use crate::containers::{self, Container};
 use crate::crowd::{Crowd, Purpose};
@@ -28,6 +28,7 @@ pub(super) static ROW: Row = Row {
     amount: Amount {
         ours: 10_000,
         upstream: Some(1_500),
+        because: GROWS,
     },
     measure: |bench, count| Box::pin(measure(bench, count)),
 };

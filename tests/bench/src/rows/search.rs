@@ -30,6 +30,7 @@ pub(super) static ROW: Row = Row {
     amount: Amount {
         ours: 100_000,
         upstream: None,
+        because: "",
     },
     measure: |_, _| Box::pin(measure()),
 };
