@@ -285,3 +285,24 @@ async fn a_node_that_was_cut_off_yields_when_it_is_heard_again() -> Result<()> {
     )
     .await
 }
+
+#[tokio::test]
+async fn speakers_that_are_all_killed_at_once_are_never_two_owners() -> Result<()> {
+    with_a_service("failover-all", Ipv4Addr::new(172, 30, 219, 6), async |scene| {
+        let speakers = scene.speakers().await?;
+        let pods = scene.pods_of(|_| true).await?;
+        let heard = scene
+            .heard_during(async || {
+                for (speaker, _) in &speakers {
+                    scene.lab.kill(speaker)?;
+                }
+                scene.replace(&pods).await
+            })
+            .await?;
+        let (silence, overlap) = (heard.longest_silence, heard.longest_overlap);
+        eprintln!("all killed: nobody answered for {silence:?}, two did for {overlap:?}; {heard:?}");
+        ensure!(overlap <= TWO_OWNERS, "two answered for {overlap:?}");
+        Ok(())
+    })
+    .await
+}
