@@ -298,6 +298,7 @@ async fn twenty_kills_while_a_metallb_is_made_and_changed_end_in_the_same_state(
     const KILLS: usize = 10;
     outside(async |cluster, operator| {
         operator.start()?;
+        gone(cluster).await?; // with what others have added, as a restart by hand does
         metallb::run_as(cluster, changed()).await?;
         metallb::webhooks(cluster, "Fail").await?;
         let undisturbed = made(cluster).await?;
