@@ -39,7 +39,7 @@ pub(super) static ROW: Row = Row {
     figures: &[LINK_HALF, LINK_MOST, KILL_HALF, KILL_MOST],
     amount: Amount {
         ours: 50,
-        upstream: Some(10),
+        upstream: Some(3),
         because: "each failover takes it many seconds",
     },
     measure: |bench, times| Box::pin(measure(bench, times)),
