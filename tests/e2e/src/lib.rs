@@ -5,6 +5,7 @@
 //! tests/*.rs  ──► kubernetes   whatever cluster $KUBECONFIG names: objects, namespaces of a test, what to show on failure
 //!                 fixtures     pools, advertisements, Services and web servers
 //!                 lab          what only our own cluster has: a client on the same segment, cables to pull
+//!                 announced    a Service on the wire, and which node answers for it
 //!                 audit        what pods asked of the API server
 //!                 upstream     the Go implementation, to be compared with
 //!                 helm         Helm in both major versions, and our chart
@@ -16,6 +17,7 @@
 //! A test that needs only Kubernetes takes a [`kubernetes::Cluster`] and runs anywhere; one that looks at the wire also
 //! takes a [`lab::Lab`], and is skipped with a reason where there is none (in CI that is an error).
 
+pub mod announced;
 pub mod audit;
 pub mod cluster;
 pub mod command;

@@ -10,11 +10,12 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use metallb_api::names::object;
 use metallb_api::v1beta1::{IPAddressPool, LogLevel, MetalLB, MetalLBSpec};
 
-use crate::fixtures::{self, METALLB_NAMESPACE, ingress_addresses};
+use crate::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, ingress_addresses};
 use crate::kubernetes::{Cluster, TempNamespace};
 use crate::lab::{Lab, web_image};
 use crate::wait::{self, Look};
@@ -186,7 +187,7 @@ pub async fn tune_speakers(cluster: &Cluster, numbers: Option<&str>) -> Result<(
 /// # Errors
 /// If they do not become so.
 pub async fn speakers_rolled_out(cluster: &Cluster) -> Result<()> {
-    in_metallb(cluster, &["rollout", "status", &speakers(), "--timeout=180s"]).await
+    in_metallb(cluster, &["rollout", "status", &speakers(), "--timeout=120s"]).await
 }
 
 fn speakers() -> String {
@@ -231,6 +232,34 @@ pub async fn addresses(namespace: &TempNamespace, service: &str, count: usize) -
             })
         },
     )
+    .await
+}
+
+/// The addresses of all Services of the test, by name.
+///
+/// # Errors
+/// If the API server does not answer.
+pub async fn all_addresses(namespace: &TempNamespace) -> Result<BTreeMap<String, Vec<String>>> {
+    let services = namespace.api::<Service>().list(&ListParams::default()).await?;
+    Ok(services
+        .iter()
+        .map(|service| (service.name_any(), ingress_addresses(service)))
+        .collect())
+}
+
+/// The name of the pod that answers at the address, once one does.
+///
+/// # Errors
+/// If none does within `limit`.
+pub async fn answer(lab: &Lab, address: &str, limit: Duration) -> Result<String> {
+    let client = lab.client()?;
+    let address = address.parse()?;
+    wait::until(format!("an answer from {address}"), limit, async || {
+        client
+            .http_get(address, WEB_PORT, "/hostname")
+            .await
+            .map(Look::Done)
+    })
     .await
 }
 

@@ -1,7 +1,6 @@
 //! Installing, changing, rolling back and uninstalling without the operator: with Helm, and from the plain manifests.
 //! Each test takes away the operator that other tests share, and brings it back.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,15 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Secret, Service};
-use kube::ResourceExt;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use metallb_api::v1beta1::IPAddressPool;
-use metallb_e2e::fixtures::{METALLB_NAMESPACE, WEB_PORT, ingress_addresses, load_balancer, pool};
+use metallb_e2e::fixtures::{METALLB_NAMESPACE, load_balancer, pool};
 use metallb_e2e::helm::{Helm, chart};
 use metallb_e2e::installation::{left, path, remove_all, without_metallb};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::Lab;
-use metallb_e2e::metallb::{WEB, addresses, serve_web};
+use metallb_e2e::metallb::{WEB, addresses, all_addresses, answer, serve_web};
 use metallb_e2e::upstream;
 use metallb_e2e::wait::{self, Look};
 use serde_json::json;
@@ -96,14 +94,6 @@ where
     K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
 {
     Api::namespaced(cluster.client(), METALLB_NAMESPACE)
-}
-
-async fn all_addresses(namespace: &TempNamespace) -> Result<BTreeMap<String, Vec<String>>> {
-    let services = namespace.api::<Service>().list(&ListParams::default()).await?;
-    Ok(services
-        .iter()
-        .map(|service| (service.name_any(), ingress_addresses(service)))
-        .collect())
 }
 
 /// What must outlive an upgrade: the key of the speakers, the certificate of the webhooks, and the word to the API server
@@ -194,22 +184,9 @@ async fn three_services(namespace: &TempNamespace, lab: &Lab) -> Result<()> {
         let expected = format!("172.30.221.{}", 9 + number);
         let given = addresses(namespace, &name, 1).await?;
         ensure!(given == [expected.as_str()], "{name}: {given:?}");
-        answers(lab, &expected).await?;
+        answer(lab, &expected, LIMIT).await?;
     }
     Ok(())
-}
-
-async fn answers(lab: &Lab, address: &str) -> Result<()> {
-    let client = lab.client()?;
-    let address = address.parse()?;
-    wait::until(format!("an answer from {address}"), LIMIT, async || {
-        client
-            .http_get(address, WEB_PORT, "/hostname")
-            .await
-            .map(Look::Done)
-    })
-    .await
-    .map(drop)
 }
 
 #[tokio::test]
@@ -237,7 +214,7 @@ async fn s9(namespace: &TempNamespace, lab: &Lab) -> Result<()> {
             "a key or a certificate has changed"
         );
         for address in before.values().flatten() {
-            answers(lab, address).await?;
+            answer(lab, address, LIMIT).await?;
         }
         Ok(())
     };

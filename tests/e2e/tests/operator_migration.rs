@@ -1,7 +1,6 @@
 //! Users come from MetalLB's own installations, up to 0.12 with a ConfigMap, and with Services that have addresses already.
 //! The names of the tests carry the scenarios' numbers.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -9,11 +8,11 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, LogParams, Patch, PatchParams};
 use metallb_api::v1beta1::MetalLBSpec;
-use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, ingress_addresses};
+use metallb_e2e::fixtures::{self, METALLB_NAMESPACE};
 use metallb_e2e::installation::{path, without_metallb};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::Lab;
-use metallb_e2e::metallb::{self, addresses, available, event, run_as};
+use metallb_e2e::metallb::{self, addresses, all_addresses, available, event, run_as};
 use metallb_e2e::upstream;
 use metallb_e2e::wait::{self, Look};
 use serde_json::json;
@@ -72,14 +71,6 @@ async fn served(namespace: &TempNamespace, name: &str, address: &str) -> Result<
         .patch_status(name, &PatchParams::default(), &Patch::Merge(status))
         .await?;
     Ok(())
-}
-
-async fn all_addresses(namespace: &TempNamespace) -> Result<BTreeMap<String, Vec<String>>> {
-    let services = namespace.api::<Service>().list(&ListParams::default()).await?;
-    Ok(services
-        .iter()
-        .map(|service| (service.name_any(), ingress_addresses(service)))
-        .collect())
 }
 
 #[tokio::test]

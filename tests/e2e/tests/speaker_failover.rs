@@ -1,18 +1,16 @@
 //! A node or its speaker fails, and nobody planned it: who answers for its address, from when on, and never two for long.
 //! Judged by what a client sees on the wire that asks all 5 milliseconds.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use metallb_api::names::{label, object};
+use metallb_e2e::announced::Announced;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, l2_advertisement, pool};
-use metallb_e2e::kubernetes::TempNamespace;
-use metallb_e2e::lab::{Container, Heard, Lab};
-use metallb_e2e::metallb::{addresses, event, on_the_wire, pods, speakers_rolled_out};
-use metallb_e2e::wait::{self, Look};
+use metallb_e2e::lab::{Container, Heard};
+use metallb_e2e::metallb::{on_the_wire, pods, speakers_rolled_out};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -37,52 +35,25 @@ const LONG: Duration = Duration::from_secs(5);
 /// Longer than a new owner gives its predecessor to fall silent, and shorter than memberlist takes.
 const PARTED: Duration = Duration::from_secs(3);
 
-/// A Service that is announced by one of the nodes.
+/// A Service that is announced by one of the nodes, whose speakers fail.
 struct Scene<'a> {
-    namespace: &'a TempNamespace,
-    lab: &'a Lab,
-    address: Ipv4Addr,
-    owner: String,
-    nodes_by_mac: BTreeMap<String, String>,
+    service: Announced<'a>,
 }
 
 impl Scene<'_> {
-    /// Waits until this node, and no other, answers.
-    async fn answered_by(&self, what: &str, right: impl Fn(&str) -> bool) -> Result<()> {
-        let client = self.lab.client()?;
-        wait::until(what, LIMIT, async || {
-            let macs = client.arp(self.address).await?;
-            let nodes: Vec<_> = macs.iter().filter_map(|mac| self.nodes_by_mac.get(mac)).collect();
-            Ok::<_, anyhow::Error>(match nodes[..] {
-                [node] if right(node) => Look::Done(()),
-                _ => Look::NotYet(format!("answers of {nodes:?}")),
-            })
-        })
-        .await
-    }
-
-    fn is_owner(&self, mac: &str) -> bool {
-        self.nodes_by_mac.get(mac) == Some(&self.owner)
-    }
-
-    async fn answered_by_the_owner(&self) -> Result<()> {
-        self.answered_by("the first owner to answer", |node| node == self.owner)
-            .await
-    }
-
-    async fn answered_by_another(&self) -> Result<()> {
-        self.answered_by("another node to answer", |node| node != self.owner)
-            .await
-    }
-
     /// What the client hears while `act` goes on, and until the first owner has the address again.
     async fn heard_during(&self, act: impl AsyncFnOnce() -> Result<()>) -> Result<Heard> {
-        self.answered_by_the_owner().await?;
-        let asker = self.lab.client()?.ask_all_the_time(self.address).await?;
+        self.service.answered_by_the_owner().await?;
+        let asker = self
+            .service
+            .lab
+            .client()?
+            .ask_all_the_time(self.service.address)
+            .await?;
         let acted = async {
             tokio::time::sleep(BEFORE).await;
             act().await?;
-            self.answered_by_the_owner().await?;
+            self.service.answered_by_the_owner().await?;
             tokio::time::sleep(AFTERWARDS).await;
             Ok::<_, anyhow::Error>(())
         }
@@ -94,10 +65,11 @@ impl Scene<'_> {
 
     /// The speakers with their nodes.
     async fn speakers(&self) -> Result<Vec<(Container, String)>> {
-        let cluster = self.namespace.cluster();
+        let cluster = self.service.namespace.cluster();
         let mut found = Vec::new();
         for (pod, node) in pods(cluster, "component=speaker").await? {
             let container = self
+                .service
                 .lab
                 .container(cluster, METALLB_NAMESPACE, &pod, object::SPEAKER)
                 .await?;
@@ -108,13 +80,13 @@ impl Scene<'_> {
 
     async fn speaker_of_owner(&self) -> Result<Container> {
         let all = self.speakers().await?.into_iter();
-        let mut of_owner = all.filter(|(_, node)| *node == self.owner);
+        let mut of_owner = all.filter(|(_, node)| *node == self.service.owner);
         Ok(of_owner.next().context("the owner has a speaker")?.0)
     }
 
     /// Replaces the pods of the speakers that were killed: the kubelet lets containers wait that were killed before.
     async fn replace(&self, pods: &[String]) -> Result<()> {
-        let cluster = self.namespace.cluster();
+        let cluster = self.service.namespace.cluster();
         let delete = ["--namespace", METALLB_NAMESPACE, "delete", "pod"];
         let names = pods.iter().map(String::as_str);
         cluster.kubectl(delete.into_iter().chain(names)).await?;
@@ -123,7 +95,7 @@ impl Scene<'_> {
 
     /// The pods of these nodes' speakers.
     async fn pods_of(&self, right: impl Fn(&str) -> bool) -> Result<Vec<String>> {
-        let all = pods(self.namespace.cluster(), "component=speaker").await?;
+        let all = pods(self.service.namespace.cluster(), "component=speaker").await?;
         let of_nodes = all.into_iter().filter(|(_, node)| right(node));
         Ok(of_nodes.map(|(pod, _)| pod).collect())
     }
@@ -150,16 +122,8 @@ async fn with_a_service(
         namespace.apply(l2_advertisement(test, &[test])).await?;
         namespace.apply(endpoint()?).await?;
         namespace.apply(fixtures::load_balancer("web")?).await?;
-        addresses(namespace, "web", 1).await?;
-        let told = event(namespace, "web", "nodeAssigned").await?.message;
-        let owner = told.as_deref().and_then(|text| text.split('"').nth(1));
-        let scene = Scene {
-            namespace,
-            lab,
-            address,
-            owner: owner.context("the Event names a node")?.to_owned(),
-            nodes_by_mac: lab.nodes_by_mac().await?,
-        };
+        let service = Announced::web(namespace, lab, address, LIMIT).await?;
+        let scene = Scene { service };
         body(&scene).await
     })
     .await
@@ -169,8 +133,8 @@ async fn with_a_service(
 fn taken_over(scene: &Scene<'_>, test: &str, heard: &Heard) -> Result<()> {
     let (silence, overlap) = (heard.longest_silence, heard.longest_overlap);
     eprintln!("{test}: nobody answered for {silence:?}, two did for {overlap:?}; {heard:?}");
-    let last_is_owner = heard.owners.last().is_some_and(|mac| scene.is_owner(mac));
-    let moved = heard.owners.iter().any(|mac| !scene.is_owner(mac));
+    let last_is_owner = heard.owners.last().is_some_and(|mac| scene.service.is_owner(mac));
+    let moved = heard.owners.iter().any(|mac| !scene.service.is_owner(mac));
     ensure!(moved && last_is_owner, "it moved away and back: {heard:?}");
     ensure!(silence <= TAKEOVER, "nobody answered for {silence:?}");
     ensure!(overlap <= TWO_OWNERS, "two answered for {overlap:?}");
@@ -183,8 +147,8 @@ async fn a_node_without_its_link_is_replaced_and_takes_back() -> Result<()> {
         let heard = scene
             .heard_during(async || {
                 let begun = Instant::now();
-                let cable = scene.lab.pull_cable(&scene.owner).await?;
-                scene.answered_by_another().await?;
+                let cable = scene.service.lab.pull_cable(&scene.service.owner).await?;
+                scene.service.answered_by_another().await?;
                 tokio::time::sleep(PARTED.saturating_sub(begun.elapsed())).await;
                 cable.plug().await
             })
@@ -198,10 +162,10 @@ async fn a_node_without_its_link_is_replaced_and_takes_back() -> Result<()> {
 async fn a_speaker_that_is_killed_is_replaced_by_another_node() -> Result<()> {
     with_a_service("failover-kill", Ipv4Addr::new(172, 30, 219, 2), async |scene| {
         let speaker = scene.speaker_of_owner().await?;
-        let pods = scene.pods_of(|node| node == scene.owner).await?;
+        let pods = scene.pods_of(|node| node == scene.service.owner).await?;
         let heard = scene
             .heard_during(async || {
-                scene.lab.kill(&speaker)?;
+                scene.service.lab.kill(&speaker)?;
                 tokio::time::sleep(UNTOLD).await;
                 scene.replace(&pods).await
             })
@@ -221,7 +185,7 @@ async fn a_short_pause_of_a_speaker_moves_nothing() -> Result<()> {
             let heard = scene
                 .heard_during(async || {
                     let begun = Instant::now();
-                    let stopped = scene.lab.stop(&speaker)?;
+                    let stopped = scene.service.lab.stop(&speaker)?;
                     tokio::time::sleep(SHORT).await;
                     stopped.go_on();
                     took = begun.elapsed();
@@ -229,7 +193,7 @@ async fn a_short_pause_of_a_speaker_moves_nothing() -> Result<()> {
                 })
                 .await?;
             eprintln!("SIGSTOP for {took:?}: {heard:?}");
-            if took <= SHORT_AND_LATE && heard.owners.iter().all(|mac| scene.is_owner(mac)) {
+            if took <= SHORT_AND_LATE && heard.owners.iter().all(|mac| scene.service.is_owner(mac)) {
                 return Ok(());
             }
             tries.push((took, heard));
@@ -246,8 +210,8 @@ async fn a_speaker_that_was_stopped_answers_nothing_before_it_may() -> Result<()
         let heard = scene
             .heard_during(async || {
                 let begun = Instant::now();
-                let stopped = scene.lab.stop(&speaker)?;
-                scene.answered_by_another().await?;
+                let stopped = scene.service.lab.stop(&speaker)?;
+                scene.service.answered_by_another().await?;
                 tokio::time::sleep(LONG.saturating_sub(begun.elapsed())).await;
                 stopped.go_on();
                 Ok(())
@@ -255,7 +219,7 @@ async fn a_speaker_that_was_stopped_answers_nothing_before_it_may() -> Result<()
             .await?;
         taken_over(scene, "SIGSTOP for 5 s", &heard)?;
         // When it may it tells everybody first. Before, the other one was the last who did.
-        let outdated = heard.outdated.keys().find(|mac| scene.is_owner(mac));
+        let outdated = heard.outdated.keys().find(|mac| scene.service.is_owner(mac));
         ensure!(
             outdated.is_none(),
             "it answered as if it had not been stopped: {heard:?}"
@@ -274,8 +238,8 @@ async fn a_node_that_was_cut_off_yields_when_it_is_heard_again() -> Result<()> {
             let heard = scene
                 .heard_during(async || {
                     let begun = Instant::now();
-                    let partition = scene.lab.part(&scene.owner).await?;
-                    scene.answered_by_another().await?;
+                    let partition = scene.service.lab.part(&scene.service.owner).await?;
+                    scene.service.answered_by_another().await?;
                     tokio::time::sleep(PARTED.saturating_sub(begun.elapsed())).await;
                     partition.heal().await
                 })
@@ -294,7 +258,7 @@ async fn speakers_that_are_all_killed_at_once_are_never_two_owners() -> Result<(
         let heard = scene
             .heard_during(async || {
                 for (speaker, _) in &speakers {
-                    scene.lab.kill(speaker)?;
+                    scene.service.lab.kill(speaker)?;
                 }
                 scene.replace(&pods).await
             })

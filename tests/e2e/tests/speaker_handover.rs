@@ -1,6 +1,5 @@
 //! An address moves from one node to another because somebody planned it: who asks, and who talks to it, notices nothing.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -8,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Event;
 use kube::api::ListParams;
 use metallb_api::names::{label, object};
+use metallb_e2e::announced::Announced;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, l2_advertisement, pool};
-use metallb_e2e::kubernetes::TempNamespace;
-use metallb_e2e::lab::{Connections, Heard, Lab, Visitor};
-use metallb_e2e::metallb::{addresses, event, on_the_wire, pods, serve_web};
+use metallb_e2e::lab::{Connections, Heard, Visitor};
+use metallb_e2e::metallb::{on_the_wire, pods, serve_web, speakers_rolled_out};
 use metallb_e2e::wait::{self, Look};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -24,76 +23,27 @@ const UNDER_WAY: usize = 2;
 /// The longest that two nodes may answer.
 const TWO_OWNERS: Duration = Duration::from_secs(1);
 
-/// A Service that is served by one of the nodes.
-struct Scene<'a> {
-    namespace: &'a TempNamespace,
-    lab: &'a Lab,
-    address: Ipv4Addr,
-    owner: String,
-    nodes_by_mac: BTreeMap<String, String>,
-}
-
-impl Scene<'_> {
-    /// Waits until this node, and no other, answers.
-    async fn answered_by(&self, what: &str, right: impl Fn(&str) -> bool) -> Result<()> {
-        let client = self.lab.client()?;
-        wait::until(what, LIMIT, async || {
-            let macs = client.arp(self.address).await?;
-            let nodes: Vec<_> = macs.iter().filter_map(|mac| self.nodes_by_mac.get(mac)).collect();
-            Ok::<_, anyhow::Error>(match nodes[..] {
-                [node] if right(node) => Look::Done(()),
-                _ => Look::NotYet(format!("answers of {nodes:?}")),
-            })
-        })
-        .await
-    }
-
-    async fn kubectl(&self, words: &[&str]) -> Result<String> {
-        self.namespace.cluster().kubectl(words).await
-    }
-
-    async fn rolled_out(&self) -> Result<()> {
-        let speakers = format!("daemonset/{}", object::SPEAKER);
-        let words = ["rollout", "status", &speakers, "--timeout=120s"];
-        self.kubectl(&[&["--namespace", METALLB_NAMESPACE][..], &words].concat())
-            .await
-            .map(drop)
-    }
-}
-
 /// Makes a Service, moves it to another node and back by `act`, and holds against it what its clients saw.
 async fn nothing_is_lost(
     test: &str,
     address: Ipv4Addr,
-    act: impl AsyncFnOnce(&Scene<'_>) -> Result<()>,
+    act: impl AsyncFnOnce(&Announced<'_>) -> Result<()>,
 ) -> Result<()> {
     on_the_wire(test, async |namespace, lab| {
         serve_web(namespace, 2).await?;
         namespace.apply(pool(test, &[&format!("{address}/32")])).await?;
         namespace.apply(l2_advertisement(test, &[test])).await?;
         namespace.apply(fixtures::load_balancer("web")?).await?;
-        addresses(namespace, "web", 1).await?;
-        let told = event(namespace, "web", "nodeAssigned").await?.message;
-        let owner = told.as_deref().and_then(|text| text.split('"').nth(1));
-        let scene = Scene {
-            namespace,
-            lab,
-            address,
-            owner: owner.context("the Event names a node")?.to_owned(),
-            nodes_by_mac: lab.nodes_by_mac().await?,
-        };
-        let is_owner = |node: &str| node == scene.owner;
-        scene.answered_by("an answer of the owner", is_owner).await?;
+        let service = Announced::web(namespace, lab, address, LIMIT).await?;
+        service.answered_by_the_owner().await?;
 
         let server = SocketAddr::new(address.into(), WEB_PORT);
         let visitors = [Connections::Kept, Connections::New]
             .map(|connections| (connections, Visitor::start(server, connections)));
         let asker = lab.client()?.ask_all_the_time(address).await?;
         let acted = async {
-            act(&scene).await?;
-            scene
-                .answered_by("the first owner to be it again", is_owner)
-                .await
+            act(&service).await?;
+            service.answered_by_the_owner().await
         }
         .await;
         let heard = asker.stop().await?;
@@ -134,14 +84,14 @@ async fn nothing_is_lost(
 #[tokio::test]
 async fn a_speaker_that_is_told_to_end_hands_over_and_its_successor_takes_back() -> Result<()> {
     let address = Ipv4Addr::new(172, 30, 216, 1);
-    nothing_is_lost("handover-pod", address, async |scene| {
-        let speakers = pods(scene.namespace.cluster(), "component=speaker").await?;
-        let of_owner = speakers.into_iter().find(|(_, node)| *node == scene.owner);
+    nothing_is_lost("handover-pod", address, async |service| {
+        let speakers = pods(service.namespace.cluster(), "component=speaker").await?;
+        let of_owner = speakers.into_iter().find(|(_, node)| *node == service.owner);
         let (pod, _) = of_owner.context("the owner has a speaker")?;
         // It waits until the pod is gone.
         let delete = ["--namespace", METALLB_NAMESPACE, "delete", "pod", &pod];
-        scene.kubectl(&delete).await?;
-        scene.rolled_out().await
+        service.namespace.cluster().kubectl(delete).await?;
+        speakers_rolled_out(service.namespace.cluster()).await
     })
     .await
 }
@@ -149,22 +99,26 @@ async fn a_speaker_that_is_told_to_end_hands_over_and_its_successor_takes_back()
 #[tokio::test]
 async fn a_node_that_is_kept_out_of_load_balancing_hands_over_and_takes_back() -> Result<()> {
     let address = Ipv4Addr::new(172, 30, 217, 1);
-    nothing_is_lost("handover-label", address, async |scene| {
+    nothing_is_lost("handover-label", address, async |service| {
         let exclude = label::EXCLUDE_FROM_EXTERNAL_LOAD_BALANCERS;
         let (set, unset) = (format!("{exclude}="), format!("{exclude}-"));
-        scene.kubectl(&["label", "node", &scene.owner, &set]).await?;
-        let moved = scene
-            .answered_by("another node to answer", |node| node != scene.owner)
-            .await;
-        scene.kubectl(&["label", "node", &scene.owner, &unset]).await?;
+        service
+            .namespace
+            .cluster()
+            .kubectl(["label", "node", &service.owner, &set])
+            .await?;
+        let moved = service.answered_by_another().await;
+        service
+            .namespace
+            .cluster()
+            .kubectl(["label", "node", &service.owner, &unset])
+            .await?;
         moved?;
         // The second move comes when the label is gone.
-        scene
-            .answered_by("the first owner to be it again", |node| node == scene.owner)
-            .await?;
+        service.answered_by_the_owner().await?;
         let about = ListParams::default().fields("involvedObject.name=web,reason=nodeAssigned");
         wait::until("one Event for each move", LIMIT, async || {
-            let told = scene.namespace.api::<Event>().list(&about).await?.items;
+            let told = service.namespace.api::<Event>().list(&about).await?.items;
             let mut counts: Vec<_> = told.iter().filter_map(|event| event.count).collect();
             counts.sort_unstable();
             Ok::<_, kube::Error>(if counts == [1, 2] {
@@ -181,11 +135,11 @@ async fn a_node_that_is_kept_out_of_load_balancing_hands_over_and_takes_back() -
 #[tokio::test]
 async fn an_update_of_all_speakers_one_after_the_other_loses_nothing() -> Result<()> {
     let address = Ipv4Addr::new(172, 30, 218, 1);
-    nothing_is_lost("handover-update", address, async |scene| {
+    nothing_is_lost("handover-update", address, async |service| {
         let speakers = format!("daemonset/{}", object::SPEAKER);
         let words = ["--namespace", METALLB_NAMESPACE, "rollout", "restart", &speakers];
-        scene.kubectl(&words).await?;
-        scene.rolled_out().await
+        service.namespace.cluster().kubectl(words).await?;
+        speakers_rolled_out(service.namespace.cluster()).await
     })
     .await
 }

@@ -1,7 +1,6 @@
 //! What a client on the same segment gets from the addresses of Services.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,10 +9,10 @@ use kube::Api;
 use kube::api::ListParams;
 use metallb_api::names::label;
 use metallb_api::v1beta1::{BGPAdvertisement, BGPAdvertisementSpec, ServiceL2Status};
-use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, l2_advertisement, pool};
+use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, l2_advertisement, pool};
 use metallb_e2e::kubernetes::TempNamespace;
 use metallb_e2e::lab::Lab;
-use metallb_e2e::metallb::{addresses, event, on_the_wire, serve_web};
+use metallb_e2e::metallb::{addresses, answer, event, on_the_wire, serve_web};
 use metallb_e2e::wait::{self, Look};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -23,19 +22,6 @@ async fn with_web(test: &str, body: impl AsyncFnOnce(&TempNamespace, &Lab) -> Re
     on_the_wire(test, async |namespace, lab| {
         serve_web(namespace, 2).await?;
         body(namespace, lab).await
-    })
-    .await
-}
-
-/// The name of the pod that answers at the address.
-async fn answer(lab: &Lab, address: &str) -> Result<String> {
-    let client = lab.client()?;
-    let address: IpAddr = address.parse()?;
-    wait::until(format!("an answer from {address}"), LIMIT, async || {
-        client
-            .http_get(address, WEB_PORT, "/hostname")
-            .await
-            .map(Look::Done)
     })
     .await
 }
@@ -84,7 +70,7 @@ async fn s9_exposed_deployments_get_ascending_addresses_that_answer() -> Result<
                 .kubectl(["--namespace", namespace.name()].into_iter().chain(expose))
                 .await?;
             ensure!(addresses(namespace, name, 1).await? == [expected], "{name}");
-            ensure!(answer(lab, expected).await?.starts_with("web-"), "{name}");
+            ensure!(answer(lab, expected, LIMIT).await?.starts_with("web-"), "{name}");
         }
         Ok(())
     })
@@ -106,7 +92,10 @@ async fn a_dual_stack_service_answers_over_ipv4_and_ipv6_from_the_node_in_its_ev
         let node = assigned_node(namespace, "web").await?;
         let macs = lab.nodes_by_mac().await?;
         for address in &given {
-            ensure!(answer(lab, address).await?.starts_with("web-"), "{address}");
+            ensure!(
+                answer(lab, address, LIMIT).await?.starts_with("web-"),
+                "{address}"
+            );
             let owners = lab.client()?.who_has(address.parse()?).await?;
             let owners: BTreeSet<_> = owners.iter().filter_map(|mac| macs.get(mac)).collect();
             ensure!(
@@ -133,7 +122,7 @@ async fn neighbours_are_told_when_an_address_comes_and_nothing_answers_when_it_w
         let client = lab.client()?;
         let capture = client.capture("arp src 172.30.205.1").await?;
         namespace.apply(fixtures::load_balancer("web")?).await?;
-        answer(lab, "172.30.205.1").await?;
+        answer(lab, "172.30.205.1", LIMIT).await?;
         let seen = capture.stop().await?;
         let broadcast = |line: &&String| line.contains("> ff:ff:ff:ff:ff:ff");
         ensure!(
@@ -219,7 +208,7 @@ async fn an_address_without_any_advertisement_is_reported_and_served_once_there_
             "{told}"
         );
         namespace.apply(l2_advertisement("no-ad", &["no-ad"])).await?;
-        ensure!(answer(lab, "172.30.208.1").await?.starts_with("web-"));
+        ensure!(answer(lab, "172.30.208.1", LIMIT).await?.starts_with("web-"));
         Ok(())
     })
     .await
