@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use metallb_api::v1beta1::IPAddressPool;
-use metallb_core::facts::ServiceFacts;
+use metallb_core::facts::{ServiceFacts, ServiceObject};
 use metallb_runtime::tasks::Tasks;
 use metallb_runtime::watch::{config, spawn, spawn_guarded};
 use tokio::sync::mpsc::Sender;
@@ -34,7 +34,7 @@ pub(crate) fn start(tasks: &mut Tasks, client: &Client, namespace: &str, inputs:
     spawn_guarded(tasks, pools, config(), pool, inputs.clone(), Input::Pool);
 }
 
-fn service(service: Service) -> ServiceFacts {
+fn service(service: ServiceObject) -> ServiceFacts {
     ServiceFacts::from(service)
 }
 

@@ -8,7 +8,7 @@ use kube::api::{Patch, PatchParams, Request};
 use kube::{Client, Error, Resource};
 use metallb_api::NamespacedName;
 use metallb_api::names::{annotation, field_manager};
-use metallb_core::facts::ServiceFacts;
+use metallb_core::facts::{ServiceFacts, ServiceObject};
 use metallb_runtime::log::chain;
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ pub(crate) async fn perform(client: Client, write: Write, patience: Patience) ->
     (write, written)
 }
 
-async fn send(client: Client, write: &Write, patience: Patience) -> Result<Service, Error> {
+async fn send(client: Client, write: &Write, patience: Patience) -> Result<ServiceObject, Error> {
     let parameters = PatchParams {
         field_manager: Some(field_manager::CONTROLLER.into()),
         ..PatchParams::default()

@@ -1,11 +1,10 @@
 //! What it costs to find an address in a large pool of which 100,000 are taken: `make bench ONLY=search`.
 
 use divan::{Bencher, black_box};
-use k8s_openapi::api::core::v1::Service;
 use metallb_api::v1beta1::{IPAddressPool, IPAddressPoolSpec};
 use metallb_core::allocator::{Allocator, Choice, Want};
 use metallb_core::config::Pools;
-use metallb_core::facts::{IpFamily, ServiceFacts};
+use metallb_core::facts::{IpFamily, ServiceFacts, ServiceObject};
 use serde_json::json;
 
 const TAKEN: usize = 100_000;
@@ -74,7 +73,7 @@ fn name(number: usize) -> String {
 }
 
 fn service(name: &str) -> ServiceFacts {
-    let service: Service = serde_json::from_value(json!({
+    let service: ServiceObject = serde_json::from_value(json!({
         "metadata": { "namespace": "shop", "name": name },
         "spec": { "type": "LoadBalancer", "ports": [{ "port": 80, "protocol": "TCP" }] },
     }))

@@ -7,6 +7,7 @@ mod endpoint;
 #[cfg(test)]
 pub(crate) mod examples;
 mod family;
+mod labels;
 mod no_address;
 mod node;
 mod said;
@@ -15,8 +16,9 @@ mod speaker;
 
 pub use endpoint::EndpointFacts;
 pub use family::IpFamily;
+pub use labels::{Labelled, Labels};
 pub use no_address::NoAddress;
 pub use node::NodeFacts;
 pub use said::Said;
-pub use service::{FamilyPolicy, Port, Protocol, ServiceFacts, TrafficPolicy};
+pub use service::{FamilyPolicy, Port, Protocol, ServiceFacts, ServiceObject, TrafficPolicy};
 pub use speaker::SpeakerFacts;

@@ -64,7 +64,8 @@ pub(super) struct InUse {
 
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    holdings: BTreeMap<NamespacedName, Holding>,
+    /// Boxed, because half of the space in a map's leaves is empty where keys come in order.
+    holdings: BTreeMap<NamespacedName, Box<Holding>>,
     /// Who holds an address, in the order of names; never empty. Nearly always one, hence no set.
     holders: BTreeMap<IpAddr, Vec<NamespacedName>>,
     /// What others may not have yet. An address may be held by one Service and linger with another.
@@ -81,7 +82,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn holding(&self, service: &NamespacedName) -> Option<&Holding> {
-        self.holdings.get(service)
+        self.holdings.get(service).map(Box::as_ref)
     }
 
     /// What lingers with `service`, ascending.
@@ -93,7 +94,7 @@ impl Ledger {
     /// shared an address do not stand in each other's way.
     pub(super) fn lingers_with(&self, address: IpAddr, service: &NamespacedName) -> Option<&NamespacedName> {
         let holds = |holding: &Holding| holding.addresses.contains(&address);
-        let own = self.holdings.get(service).is_some_and(holds)
+        let own = self.holding(service).is_some_and(holds)
             || self.lingering.with(address).any(|other| other == service);
         let mut all = self.lingering.with(address);
         if own { None } else { all.next() }
@@ -143,12 +144,15 @@ impl Ledger {
 
     /// Enters what `service` holds, in place of what it held.
     pub(super) fn record(&mut self, service: &NamespacedName, holding: Holding) {
-        if self.holdings.get(service) == Some(&holding) {
+        if self.holding(service) == Some(&holding) {
             return;
         }
         self.release(service);
         for address in &holding.addresses {
-            let holders = self.holders.entry(*address).or_default();
+            let holders = self
+                .holders
+                .entry(*address)
+                .or_insert_with(|| Vec::with_capacity(1));
             if holders.is_empty() {
                 let number = IpFamily::number(*address);
                 count(&mut self.in_use, &holding.pool, *address, |n| *n += 1);
@@ -167,12 +171,12 @@ impl Ledger {
         if let Some(counts) = self.in_use.get_mut(&holding.pool) {
             counts.services += 1;
         }
-        self.holdings.insert(service.clone(), holding);
+        self.holdings.insert(service.clone(), Box::new(holding));
     }
 
     /// Strikes out what `service` holds.
     pub(super) fn release(&mut self, service: &NamespacedName) -> Option<Holding> {
-        let holding = self.holdings.remove(service)?;
+        let holding = *self.holdings.remove(service)?;
         if let Some(counts) = self.in_use.get_mut(&holding.pool) {
             counts.services -= 1;
         }
@@ -193,7 +197,7 @@ impl Ledger {
 
     /// From now on exactly `addresses`, apart from those it holds, linger with `service`.
     pub(super) fn linger(&mut self, service: &NamespacedName, addresses: impl IntoIterator<Item = IpAddr>) {
-        let held = self.holdings.get(service).map_or(&[][..], Holding::addresses);
+        let held = self.holding(service).map_or(&[][..], Holding::addresses);
         let addresses: BTreeSet<IpAddr> = addresses.into_iter().filter(|ip| !held.contains(ip)).collect();
         for address in &addresses {
             let number = IpFamily::number(*address);
@@ -225,13 +229,13 @@ impl Ledger {
             .collect();
         for (service, holding) in old.holdings {
             if let Some(pool) = pool_of(&holding.addresses) {
-                self.record(&service, Holding { pool, ..holding });
+                self.record(&service, Holding { pool, ..*holding });
             } else {
                 lingering
                     .entry(service.clone())
                     .or_default()
                     .extend(&holding.addresses);
-                self.struck.insert(service, holding);
+                self.struck.insert(service, *holding);
             }
         }
         for (service, addresses) in lingering {

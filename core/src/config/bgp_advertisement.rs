@@ -8,7 +8,7 @@ use metallb_api::v1beta1;
 use super::advertisement::{AdvertisementError, Field, PoolChoice};
 use super::community::CommunityValue;
 use super::selector::{Selector, one_of};
-use crate::facts::IpFamily;
+use crate::facts::{IpFamily, Labelled};
 
 /// Labels of an object.
 type Labels = BTreeMap<String, String>;
@@ -66,7 +66,7 @@ impl BgpAdvertisement {
     }
 
     /// Whether it is meant for a Service with these labels.
-    pub fn serves(&self, service: &Labels) -> bool {
+    pub fn serves(&self, service: &impl Labelled) -> bool {
         one_of(&self.services, service)
     }
 

@@ -6,6 +6,7 @@ use metallb_api::v1beta1;
 
 use super::advertisement::{AdvertisementError, Field, PoolChoice};
 use super::selector::{Selector, one_of};
+use crate::facts::Labelled;
 
 /// Labels of an object.
 type Labels = BTreeMap<String, String>;
@@ -38,7 +39,7 @@ impl L2Advertisement {
     }
 
     /// Whether it is meant for a Service with these labels.
-    pub fn serves(&self, service: &Labels) -> bool {
+    pub fn serves(&self, service: &impl Labelled) -> bool {
         one_of(&self.services, service)
     }
 

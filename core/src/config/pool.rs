@@ -190,7 +190,7 @@ impl Reservation {
         let selected = known.iter().filter(|(_, labels)| {
             namespace_selectors
                 .iter()
-                .any(|selector| selector.matches(labels))
+                .any(|selector| selector.matches(*labels))
         });
         namespaces.extend(selected.map(|(name, _)| name.clone()));
         let restricted = !listed.is_empty() || !namespace_selectors.is_empty();

@@ -1,9 +1,11 @@
 //! Label selectors, compiled once and then matched often. Owns their rules; knows nothing of what they select.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+
+use crate::facts::Labelled;
 
 /// A valid label selector. One without requirements matches everything. Two that demand the same are equal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -113,9 +115,9 @@ impl Selector {
     }
 
     /// Whether an object with these labels is selected.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn matches(&self, labels: &impl Labelled) -> bool {
         self.requirements.iter().all(|requirement| {
-            let value = labels.get(&requirement.key);
+            let value = labels.label(&requirement.key);
             match &requirement.demand {
                 Demand::In(values) => value.is_some_and(|value| values.contains(value)),
                 Demand::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
@@ -127,7 +129,7 @@ impl Selector {
 }
 
 /// Selectors are alternatives, and none of them means no restriction.
-pub(super) fn one_of(selectors: &[Selector], labels: &BTreeMap<String, String>) -> bool {
+pub(super) fn one_of(selectors: &[Selector], labels: &impl Labelled) -> bool {
     selectors.is_empty() || selectors.iter().any(|selector| selector.matches(labels))
 }
 
@@ -206,6 +208,8 @@ impl fmt::Display for Requirement {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::{Value, json};
 
     use super::*;

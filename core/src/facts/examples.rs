@@ -39,7 +39,7 @@ impl ServiceFacts {
     }
 
     pub(crate) fn labelled(mut self, key: &str, value: &str) -> Self {
-        self.labels.insert(key.to_owned(), value.to_owned());
+        self.labels = [(key.to_owned(), value.to_owned())].into();
         self
     }
 

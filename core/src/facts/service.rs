@@ -1,18 +1,19 @@
 //! What controller and speaker read of a Service. Owns which annotation wins and how text becomes addresses.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service, ServicePort, ServiceSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use k8s_openapi::api::core::v1::{LoadBalancerIngress, ServicePort, ServiceSpec};
 use metallb_api::NamespacedName;
-use metallb_api::names::{GROUP, annotation, condition, field_manager};
+use metallb_api::names::{GROUP, annotation, condition};
 
-use super::{IpFamily, NoAddress, Said};
+use super::{IpFamily, Labels, NoAddress, Said};
 
+mod object;
 #[cfg(test)]
 mod tests;
+
+pub use object::ServiceObject;
 
 /// One Service. About a kilobyte with its labels: ten thousand of them are cached.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,12 +42,12 @@ pub struct ServiceFacts {
     pub load_balancer_ip: Option<String>,
     /// `spec.externalTrafficPolicy`.
     pub traffic_policy: TrafficPolicy,
-    /// `spec.selector`, in the order of the keys.
+    /// `spec.selector`, in the order of the keys, where it matters: with the policy `Local`.
     pub selector: Vec<(String, String)>,
     /// The ports it listens on.
     pub ports: Vec<Port>,
     /// All labels: any of them may be named by a selector.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// The annotations under MetalLB's two prefixes, in the order of the keys.
     pub annotations: Vec<(String, String)>,
     /// The addresses in `status.loadBalancer.ingress`.
@@ -182,17 +183,23 @@ impl ServiceFacts {
     }
 }
 
-impl From<Service> for ServiceFacts {
-    fn from(service: Service) -> Self {
-        let metadata = service.metadata;
-        let spec = service.spec.unwrap_or_default();
-        let foreign_writer = foreign_writer(metadata.managed_fields.as_deref().unwrap_or_default());
-        let status = service.status.unwrap_or_default();
+impl From<ServiceObject> for ServiceFacts {
+    fn from(service: ServiceObject) -> Self {
+        let ServiceObject {
+            metadata,
+            spec,
+            status,
+            foreign_writer,
+        } = service;
         let conditions = status.conditions.unwrap_or_default();
         let no_address = NoAddress::find(&conditions);
         let unannounced = Said::find(&conditions, condition::ANNOUNCED);
         let ingress = status.load_balancer.and_then(|lb| lb.ingress).unwrap_or_default();
-        let addresses: Vec<IpAddr> = ingress.iter().filter_map(plain_address).collect();
+        let addresses = exactly(ingress.iter().filter_map(plain_address));
+        let traffic_policy = match spec.external_traffic_policy.as_deref() {
+            Some("Local") => TrafficPolicy::Local,
+            _ => TrafficPolicy::Cluster,
+        };
         Self {
             key: NamespacedName::of(&metadata),
             uid: metadata.uid.unwrap_or_default(),
@@ -209,19 +216,14 @@ impl From<Service> for ServiceFacts {
             },
             class: spec.load_balancer_class,
             load_balancer_ip: spec.load_balancer_ip.filter(|ip| !ip.is_empty()),
-            traffic_policy: match spec.external_traffic_policy.as_deref() {
-                Some("Local") => TrafficPolicy::Local,
-                _ => TrafficPolicy::Cluster,
+            selector: match traffic_policy {
+                TrafficPolicy::Cluster => Vec::new(),
+                TrafficPolicy::Local => exactly(spec.selector.unwrap_or_default().into_iter()),
             },
-            selector: spec.selector.unwrap_or_default().into_iter().collect(),
-            ports: spec.ports.unwrap_or_default().iter().filter_map(port).collect(),
-            labels: metadata.labels.unwrap_or_default(),
-            annotations: metadata
-                .annotations
-                .unwrap_or_default()
-                .into_iter()
-                .filter(ours)
-                .collect(),
+            traffic_policy,
+            ports: exactly(spec.ports.unwrap_or_default().iter().filter_map(port)),
+            labels: metadata.labels.unwrap_or_default().into(),
+            annotations: exactly(metadata.annotations.unwrap_or_default().into_iter().filter(ours)),
             foreign_ingress: addresses.len() != ingress.len(),
             foreign_writer,
             no_address,
@@ -229,6 +231,13 @@ impl From<Service> for ServiceFacts {
             ingress: addresses,
         }
     }
+}
+
+/// A list of thousands: without the room for more that a `Vec` takes while it grows.
+fn exactly<T>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.collect();
+    items.shrink_to_fit();
+    items
 }
 
 /// `metallb.io/…` and everything that starts with the old prefix.
@@ -240,8 +249,8 @@ fn ours((name, _): &(String, String)) -> bool {
 /// `clusterIPs`, or `clusterIP` of an object from before dual stack.
 fn cluster_ips(spec: &ServiceSpec) -> Vec<IpAddr> {
     match spec.cluster_ips.as_deref() {
-        Some(ips) if !ips.is_empty() => ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
-        _ => spec.cluster_ip.iter().filter_map(|ip| ip.parse().ok()).collect(),
+        Some(ips) if !ips.is_empty() => exactly(ips.iter().filter_map(|ip| ip.parse().ok())),
+        _ => exactly(spec.cluster_ip.iter().filter_map(|ip| ip.parse().ok())),
     }
 }
 
@@ -251,7 +260,7 @@ fn families(names: &[String]) -> Vec<IpFamily> {
         "IPv6" => Some(IpFamily::V6),
         _ => None,
     };
-    names.iter().filter_map(family).collect()
+    exactly(names.iter().filter_map(family))
 }
 
 fn port(port: &ServicePort) -> Option<Port> {
@@ -263,20 +272,6 @@ fn port(port: &ServicePort) -> Option<Port> {
     };
     let number = u16::try_from(port.port).ok()?;
     Some(Port { protocol, number })
-}
-
-/// The last one besides the controller that set the load balancer's status.
-fn foreign_writer(managed: &[ManagedFieldsEntry]) -> Option<String> {
-    let wrote = |entry: &&ManagedFieldsEntry| {
-        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
-        entry.manager.as_deref() != Some(field_manager::CONTROLLER)
-            && fields.is_some_and(|fields| fields.pointer("/f:status/f:loadBalancer").is_some())
-    };
-    let last = managed
-        .iter()
-        .filter(wrote)
-        .max_by_key(|entry| entry.time.as_ref())?;
-    last.manager.clone()
 }
 
 fn plain_address(entry: &LoadBalancerIngress) -> Option<IpAddr> {

@@ -1,11 +1,8 @@
 //! What the speaker keeps of a Service: a fifth of what the controller needs to know. Decides nothing.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::Service;
-
-use crate::facts::{ServiceFacts, TrafficPolicy};
+use crate::facts::{Labels, ServiceFacts, ServiceObject, TrafficPolicy};
 
 /// One Service's claim to be announced.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,7 +18,7 @@ pub struct Claim {
     /// Its status holds something else as well.
     pub invalid: bool,
     /// All labels: any of them may be named by a selector.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// Whether traffic stays on the node that takes it.
     pub traffic: TrafficPolicy,
     /// The annotation that lets it share its address is there, even if empty.
@@ -46,8 +43,8 @@ impl From<&ServiceFacts> for Claim {
     }
 }
 
-impl From<Service> for Claim {
-    fn from(service: Service) -> Self {
+impl From<ServiceObject> for Claim {
+    fn from(service: ServiceObject) -> Self {
         Self::from(&ServiceFacts::from(service))
     }
 }

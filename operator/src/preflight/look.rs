@@ -4,11 +4,12 @@ use std::fmt::Debug;
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::{Client, Resource, ResourceExt};
 use metallb_api::names::{self, label, object, upstream};
+use metallb_core::facts::ServiceObject;
 use serde::de::DeserializeOwned;
 
 use super::facts::{self, Facts};
@@ -96,7 +97,7 @@ pub(super) async fn look(client: &Client, namespace: &str) -> Result<Facts, Erro
             )
         })
         .collect();
-    let services = list::<Service>(client, all()).await?;
+    let services = list::<ServiceObject>(client, all()).await?;
     facts.services = services.into_iter().map(Into::into).collect();
     Ok(facts)
 }

@@ -62,7 +62,7 @@ impl Facts {
         for (field, value) in spec.as_object().unwrap() {
             service["spec"][field] = value.clone();
         }
-        let service: k8s_openapi::api::core::v1::Service = of(service);
+        let service: metallb_core::facts::ServiceObject = of(service);
         self.services.push(service.into());
         self
     }

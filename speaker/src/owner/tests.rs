@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use metallb_api::Change;
 use metallb_api::names::event;
 use metallb_core::config::{L2Advertisement, Pool};
+use metallb_core::facts::ServiceObject;
 use metallb_core::world::Claim;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ fn list<F>(objects: impl IntoIterator<Item = (&'static str, F)>) -> Change<F> {
 
 fn web(addresses: &[&str]) -> Claim {
     let ingress: Vec<_> = addresses.iter().map(|ip| json!({ "ip": ip })).collect();
-    Claim::from(from::<Service>(&json!({
+    Claim::from(from::<ServiceObject>(&json!({
         "metadata": { "namespace": "ns", "name": "web", "uid": "u-1" },
         "spec": { "type": "LoadBalancer" },
         "status": { "loadBalancer": { "ingress": ingress } },

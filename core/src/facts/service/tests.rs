@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn facts(service: Value) -> ServiceFacts {
-    ServiceFacts::from(serde_json::from_value::<Service>(service).unwrap())
+    ServiceFacts::from(serde_json::from_value::<ServiceObject>(service).unwrap())
 }
 
 fn annotated(annotations: &Value) -> ServiceFacts {
@@ -60,6 +60,20 @@ fn a_full_service_is_reduced_to_what_decisions_read() {
     };
     assert_eq!(got, expected);
     assert_eq!(got.backend_key(), "a=1,b=2");
+}
+
+#[test]
+fn of_managed_fields_nothing_is_kept_but_a_writers_name() {
+    let object: ServiceObject = serde_json::from_value(json!({
+        "metadata": { "namespace": "default", "name": "web", "managedFields": [{
+            "manager": "kubectl", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
+            "fieldsV1": { "f:metadata": { "f:labels": { ".": {} } }, "f:status": { "f:loadBalancer": {}, "f:x": [] } },
+        }] },
+        "spec": null,
+    }))
+    .unwrap();
+    assert_eq!(object.metadata.managed_fields, None);
+    assert_eq!(object.foreign_writer.as_deref(), Some("kubectl"));
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn scene() -> impl Strategy<Value = Scene> {
                     claim.traffic = TrafficPolicy::Local;
                 }
                 if public {
-                    claim.labels.insert("public".into(), "yes".into());
+                    claim.labels = [("public".to_owned(), "yes".to_owned())].into();
                 }
             }
             scene
