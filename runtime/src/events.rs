@@ -34,6 +34,9 @@ const REMEMBERED: usize = 1024;
 /// without a pause the Events take half of the processors that the addresses wait for. As a multiple it is short when
 /// the API server is quick (80 Events a second at 3 ms each), and long when it is not.
 const PAUSE: u32 = 3;
+/// The pause while more Events come than are written: those of a burst wait for its end, when nobody waits for addresses
+/// any more. Four of them a second show meanwhile that something happens.
+const BUSY_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause: after a request that the API server did not answer, the next one is not held up for minutes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -123,13 +126,15 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self, mut notes: Receiver<Note>) -> anyhow::Result<()> {
+        let mut pace = Pace::default();
         while let Some(note) = notes.recv().await {
+            let waiting = notes.len();
             let started = Instant::now();
             if let Err(error) = self.write(&note).await {
                 // Not retried: an Event that arrives late misleads more than one that is missing.
                 tracing::warn!(reason = note.reason, error = chain(&error), "event not written");
             }
-            sleep(pause_after(started.elapsed())).await;
+            sleep(pace.pause(waiting, started.elapsed())).await;
         }
         bail!("every recorder is gone")
     }
@@ -184,9 +189,24 @@ impl Writer {
     }
 }
 
-/// How long the API server is left alone after it took so long for an Event.
-fn pause_after(took: Duration) -> Duration {
-    took.saturating_mul(PAUSE).min(LONGEST_PAUSE)
+/// How soon after an Event the next one is written.
+#[derive(Debug, Default)]
+struct Pace {
+    /// How many were waiting at the last one.
+    waiting: usize,
+}
+
+impl Pace {
+    /// How long the API server is left alone after it took so long for an Event, while so many more are waiting.
+    fn pause(&mut self, waiting: usize, took: Duration) -> Duration {
+        let more = waiting > std::mem::replace(&mut self.waiting, waiting);
+        let least = if more && waiting < QUEUE / 2 {
+            BUSY_PAUSE
+        } else {
+            Duration::ZERO // there is no room for a longer burst
+        };
+        took.saturating_mul(PAUSE).max(least).min(LONGEST_PAUSE)
+    }
 }
 
 fn source(component: &str, instance: &str) -> EventSource {
@@ -338,8 +358,28 @@ mod tests {
     #[test]
     fn a_busy_api_server_gets_longer_pauses_up_to_a_second() {
         for (took_ms, pause_ms) in [(0, 0), (3, 9), (100, 300), (334, 1000), (70_000, 1000)] {
-            let pause = pause_after(Duration::from_millis(took_ms));
+            let pause = Pace::default().pause(0, Duration::from_millis(took_ms));
             assert_eq!(pause, Duration::from_millis(pause_ms), "after {took_ms} ms");
+        }
+    }
+
+    #[test]
+    fn the_events_of_a_burst_wait_for_its_end_unless_there_are_too_many() {
+        let mut pace = Pace::default();
+        let half = QUEUE / 2;
+        for (waiting, pause_ms) in [
+            (0, 9),
+            (1, 250),
+            (40, 250),
+            (40, 9),
+            (39, 9),
+            (half - 1, 250),
+            (half, 9),
+            (half + 50, 9),
+            (0, 9),
+        ] {
+            let pause = pace.pause(waiting, Duration::from_millis(3));
+            assert_eq!(pause, Duration::from_millis(pause_ms), "{waiting} waiting");
         }
     }
 
