@@ -38,6 +38,8 @@ enum Item {
 struct Node<P> {
     machine: P,
     process: Process,
+    /// By how much its clock is ahead.
+    ahead: Duration,
     wake: Time,
     datagrams: u64,
     received: u64,
@@ -111,6 +113,7 @@ impl<P: Party> Network<P> {
         self.nodes.push(Node {
             machine,
             process: Process::Running,
+            ahead: Duration::ZERO,
             wake: Time::START,
             datagrams: 0,
             received: 0,
@@ -225,13 +228,24 @@ impl<P: Party> Network<P> {
         }
     }
 
+    /// The clock of the member at `place` leaps forward by `length`. The member sees it when it is called next.
+    pub fn leap(&mut self, place: Place, length: Duration) {
+        self.nodes[place].ahead += length;
+    }
+
+    /// What the clock of the member at `place` shows.
+    pub fn clock(&self, place: Place) -> Time {
+        self.now + self.nodes[place].ahead
+    }
+
     /// Gives `input` to the member at `place`, if it runs.
     pub fn handle(&mut self, place: Place, input: Input) {
+        let clock = self.clock(place);
         let node = &mut self.nodes[place];
         if !matches!(node.process, Process::Running) {
             return;
         }
-        node.machine.handle(input, self.now);
+        node.machine.handle(input, clock);
         while let Some(event) = self.nodes[place].machine.poll_event() {
             self.events.push((self.now, place, event));
         }
@@ -239,7 +253,8 @@ impl<P: Party> Network<P> {
             self.transmit(place, transmit);
         }
         let node = &mut self.nodes[place];
-        let deadline = node.machine.next_deadline().max(self.now);
+        let deadline = node.machine.next_deadline().elapsed().saturating_sub(node.ahead);
+        let deadline = Time::since_start(deadline).max(self.now);
         if deadline != node.wake {
             node.wake = deadline;
             self.schedule(deadline, place, Item::Wake);

@@ -62,6 +62,49 @@ fn who_was_stopped_for_long_blames_nobody_and_comes_back_only_once_it_is_known()
 }
 
 #[test]
+fn who_finds_its_clock_far_ahead_asks_first_and_blames_nobody() {
+    // As on a machine that was suspended, or moved to another one; of one of them, and of all at once.
+    for (leap, seed) in [
+        (ms(200), 1),
+        (secs(5), 2),
+        (secs(3_600), 3),
+        (secs(30 * 86_400), 4),
+    ] {
+        for all in [false, true] {
+            let mut cluster = cluster(3, 0, seed);
+            let mut owners = Owners::of(ADDRESSES);
+            let places = if all { 0..3 } else { 0..1 };
+            for place in places.clone() {
+                cluster.network.leap(place, leap);
+                // What it knew before is enough for it to be silent before it is called.
+                let Speaker::Ours(machine) = cluster.network.machine(place) else {
+                    panic!("all are ours")
+                };
+                assert!(
+                    machine.may_announce_until().unwrap() <= cluster.network.clock(place),
+                    "{leap:?}"
+                );
+            }
+            run(&mut cluster, &mut owners, secs(2));
+            let said = words(&mut cluster);
+            for place in places {
+                let [doubts, knows] = ["Doubtful", "Certain"].map(|word| format!("{place}: {word}"));
+                assert!(
+                    said.contains(&doubts) && said.contains(&knows),
+                    "{leap:?}: {said:?}"
+                );
+            }
+            assert!(
+                !said.iter().any(|word| word.ends_with("failed")),
+                "{leap:?}: {said:?}"
+            );
+            assert!(cluster.is_settled() && owned_once(&cluster), "{leap:?}");
+            assert_eq!(owners.longest(), Duration::ZERO, "{leap:?}");
+        }
+    }
+}
+
+#[test]
 fn of_a_partition_the_larger_side_takes_over_and_the_smaller_one_does_not() {
     for (length, seed) in [(3, 4), (20, 5), (120, 6)] {
         let mut cluster = cluster(3, 0, seed);
@@ -139,6 +182,36 @@ fn one_lost_path_moves_nothing() {
         cluster.network.cut(1, 0);
         cluster.network.run(secs(60));
         assert_eq!(words(&mut cluster), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn where_everything_takes_200_ms_longer_nothing_moves_and_the_dead_are_found_within_1500_ms() {
+    for (size, seed) in [(3, 12), (5, 13)] {
+        let mut cluster = cluster(size, 0, seed);
+        let mut owners = Owners::of(ADDRESSES);
+        for (delay, length) in [
+            (ms(200), secs(60)),
+            (Conditions::LAN.delay, secs(5)),
+            (ms(200), secs(5)),
+        ] {
+            let conditions = Conditions {
+                delay,
+                ..Conditions::LAN
+            };
+            cluster.network.set_conditions(conditions);
+            run(&mut cluster, &mut owners, length);
+            assert_eq!(
+                words(&mut cluster),
+                Vec::<String>::new(),
+                "{size} speakers, {delay:?}"
+            );
+        }
+        cluster.network.kill(0);
+        run(&mut cluster, &mut owners, ms(1_500));
+        assert_eq!(failed(&mut cluster).len(), size - 1, "{size} speakers");
+        assert!(owned_once(&cluster));
+        assert_eq!(owners.longest(), Duration::ZERO, "{size} speakers");
     }
 }
 
