@@ -126,6 +126,16 @@ pub fn gratuitous(ip: Ipv4Addr, own: MacAddr) -> [Vec<u8>; 2] {
         .map(|operation| build(everybody, operation, (own, ip), (everybody, ip)))
 }
 
+/// The broadcast frame that asks who has `ip`, and that no neighbour takes for a claim (RFC 5227 §2.1.1).
+pub fn probe(ip: Ipv4Addr, own: MacAddr) -> Vec<u8> {
+    build(
+        MacAddr::broadcast(),
+        ArpOperations::Request,
+        (own, Ipv4Addr::UNSPECIFIED),
+        (MacAddr::zero(), ip),
+    )
+}
+
 fn build(
     destination: MacAddr,
     operation: ArpOperation,

@@ -17,6 +17,7 @@ mod groups;
 mod handovers;
 mod interface;
 mod schedule;
+mod yielding;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -36,6 +37,7 @@ use groups::Groups;
 use handovers::Handovers;
 use interface::Presence;
 use schedule::Schedule;
+use yielding::Yielded;
 
 /// The machine. Drain [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) after every
 /// [`handle`](Self::handle).
@@ -50,6 +52,9 @@ pub struct Announcer {
     groups: Groups,
     /// This station may not say anything.
     muted: bool,
+    /// It hears none of the others.
+    cut_off: bool,
+    yielded: Yielded,
     /// At most a few answers and one gratuitous round: a caller drains them before the next inputs.
     transmits: VecDeque<Transmit>,
     /// At most one per address and interface: drained before the next input.
@@ -83,6 +88,7 @@ impl Announcer {
             Input::Interfaces(list) => self.set_interfaces(list),
             Input::Addresses(desired) => self.set_addresses(desired),
             Input::Entitled(entitled) => self.set_entitled(entitled),
+            Input::CutOff(cut_off) => self.set_cut_off(cut_off),
             Input::Frame { interface, bytes } => self.frame(interface, bytes),
             Input::Timeout => {}
         }
@@ -112,6 +118,7 @@ impl Announcer {
             self.schedule.next_due(),
             self.handovers.next_due(),
             self.claims.next_due(),
+            self.yielded.next_due(),
         ];
         timers.into_iter().flatten().min()
     }
@@ -133,6 +140,8 @@ impl Announcer {
                     counters.responses = counters.responses.saturating_sub(1);
                 }
             }
+            // Another one follows.
+            Purpose::Probe(_) => {}
             Purpose::Announcement(_) => {
                 if let Some(counters) = counters {
                     counters.gratuitous = counters.gratuitous.saturating_sub(1);
@@ -261,6 +270,9 @@ impl Announcer {
 
     /// The one place where a change becomes an act: how `ip` is present on an interface went from `was` to `is`.
     fn moved(&mut self, ip: IpAddr, index: InterfaceIndex, was: Presence, is: Presence) {
+        if is != was && is != Presence::Silent {
+            self.yielded.forget((ip, index));
+        }
         match is {
             // A new place, a carrier that came back, another MAC or another term: the link must hear of it at once.
             // One that may not speak tells when it may.
@@ -318,7 +330,7 @@ impl Announcer {
         if Presence::of(ip, Some(&served.assignment), Some(interface)) == Presence::Absent {
             return Err(Drop::NotOnThisInterface);
         }
-        if self.handovers.has_left(ip, index) {
+        if self.handovers.has_left(ip, index) || self.yielded.contains((ip, index)) {
             return Err(Drop::HandedOver);
         }
         if self.muted {
@@ -359,6 +371,10 @@ impl Announcer {
                     ip,
                     Kind::Announcement,
                 ));
+                // Whoever has it may have replaced us, and says so if it is asked. In ARP the announcement is a question.
+                if self.cut_off {
+                    self.probe((ip.into(), index));
+                }
             }
         }
     }

@@ -25,8 +25,8 @@
 use std::net::Ipv6Addr;
 
 use pnet::packet::icmpv6::ndp::{
-    MutableNeighborAdvertPacket, NdpOptionType, NdpOptionTypes, NeighborAdvertFlags, NeighborAdvertPacket,
-    NeighborSolicitPacket,
+    MutableNeighborAdvertPacket, MutableNeighborSolicitPacket, NdpOptionType, NdpOptionTypes,
+    NeighborAdvertFlags, NeighborAdvertPacket, NeighborSolicitPacket,
 };
 use pnet::packet::icmpv6::{self, Icmpv6Code, Icmpv6Packet, Icmpv6Types};
 use pnet::packet::ip::IpNextHeaderProtocols;
@@ -234,19 +234,44 @@ pub fn advertisement(own: MacAddr, to: Station, target: Ipv6Addr, kind: Kind) ->
     })
 }
 
+/// Builds the frame that asks who has `target`, and that no neighbour takes for a claim: a probe for duplicates
+/// (RFC 4862 §5.4.2). All nodes hear the answer.
+pub fn probe(target: Ipv6Addr, own: MacAddr) -> Vec<u8> {
+    let group = solicited_node(target);
+    let (header_len, message_len) = (
+        Ipv6Packet::minimum_packet_size(),
+        NeighborSolicitPacket::minimum_packet_size(),
+    );
+    let addresses = Addresses {
+        destination: ethernet::multicast_of(group),
+        source: own,
+    };
+    ethernet::build(addresses, EtherTypes::Ipv6, header_len + message_len, |packet| {
+        let (header, message) = packet.split_at_mut(header_len);
+        write_solicitation(message, target);
+        seal(header, message, Ipv6Addr::UNSPECIFIED, group);
+    })
+}
+
 /// Writes the IPv6 header in front of `message`, and the message's checksum, which covers part of that header.
 fn seal(header: &mut [u8], message: &mut [u8], source: Ipv6Addr, destination: Ipv6Addr) {
-    let icmp = Icmpv6Packet::new(message).expect("an advertisement is longer than an ICMPv6 header");
+    let icmp = Icmpv6Packet::new(message).expect("both messages are longer than an ICMPv6 header");
     let checksum = icmpv6::checksum(&icmp, &source, &destination);
     message[2..4].copy_from_slice(&checksum.to_be_bytes());
 
     let mut ip = MutableIpv6Packet::new(header).expect("the header is as long as a header");
     ip.set_version(6);
-    ip.set_payload_length(u16::try_from(message.len()).expect("32 bytes"));
+    ip.set_payload_length(u16::try_from(message.len()).expect("32 bytes at most"));
     ip.set_next_header(IpNextHeaderProtocols::Icmpv6);
     ip.set_hop_limit(HOP_LIMIT);
     ip.set_source(source);
     ip.set_destination(destination);
+}
+
+fn write_solicitation(message: &mut [u8], target: Ipv6Addr) {
+    let mut packet = MutableNeighborSolicitPacket::new(message).expect("the payload holds the message");
+    packet.set_icmpv6_type(Icmpv6Types::NeighborSolicit);
+    packet.set_target_addr(target);
 }
 
 fn write_message(message: &mut [u8], own: MacAddr, target: Ipv6Addr, kind: Kind) {

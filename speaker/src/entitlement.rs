@@ -5,16 +5,23 @@
 //! before each frame, finds that the moment has passed, and says nothing until the other one has asked how they stand.
 //! Nothing is locked, and neither waits for the other.
 //!
+//! Beside it crosses over whether this node hears none of the others: then the other thread looks at what it sees on the
+//! segment.
+//!
 //! The clock is the one that goes on while the machine sleeps. Owns the moment; never decides about it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::Notify;
 
 /// Since the machine was started, the time in which it slept included.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place, and nobody can set this clock"
+)]
 pub(crate) fn since_boot() -> Duration {
     // Linux has had this clock since 2.6.39, and reading it has no other way to fail.
     clock_gettime(ClockId::CLOCK_BOOTTIME)
@@ -26,6 +33,7 @@ pub(crate) fn since_boot() -> Duration {
 struct Shared {
     /// Nanoseconds of [`since_boot`]; this is five hundred years.
     until: AtomicU64,
+    cut_off: AtomicBool,
     changed: Notify,
 }
 
@@ -33,6 +41,7 @@ impl Shared {
     fn new(until: u64) -> Arc<Self> {
         Arc::new(Self {
             until: AtomicU64::new(until),
+            cut_off: AtomicBool::new(false),
             changed: Notify::new(),
         })
     }
@@ -64,6 +73,13 @@ impl Grantor {
         }
     }
 
+    /// Whether this node hears none of the others. Whoever obeys hears of a change.
+    pub(crate) fn cut_off(&self, is_cut_off: bool) {
+        if self.0.cut_off.swap(is_cut_off, Ordering::AcqRel) != is_cut_off {
+            self.0.changed.notify_one();
+        }
+    }
+
     /// It may answer whatever happens: there is nobody who could tell.
     pub(crate) fn grant_for_ever(&self) {
         self.grant(Some(Duration::MAX));
@@ -81,7 +97,12 @@ impl Entitlement {
         nanos(since_boot()) < self.0.until.load(Ordering::Acquire)
     }
 
-    /// Waits until it may again, or may no longer. That time passes is not told.
+    /// Whether this node hears none of the others.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.0.cut_off.load(Ordering::Acquire)
+    }
+
+    /// Waits until it may again, or may no longer, or is cut off, or no longer. That time passes is not told.
     pub(crate) async fn changed(&self) {
         self.0.changed.notified().await;
     }
@@ -116,5 +137,15 @@ mod tests {
             assert_eq!(entitlement.changed().now_or_never().is_some(), told, "{until:?}");
         }
         assert!(Entitlement::for_ever().holds());
+    }
+
+    #[test]
+    fn that_nobody_is_heard_is_told_when_it_changes() {
+        let (grantor, entitlement) = pair();
+        for (cut_off, told) in [(false, false), (true, true), (true, false), (false, true)] {
+            grantor.cut_off(cut_off);
+            assert_eq!(entitlement.is_cut_off(), cut_off);
+            assert_eq!(entitlement.changed().now_or_never().is_some(), told, "{cut_off}");
+        }
     }
 }

@@ -65,6 +65,8 @@ pub(crate) struct Counted {
     pub(crate) entitled: bool,
     /// Each address that is served.
     pub(crate) addresses: Vec<(IpAddr, Counters)>,
+    /// Those of them that are left to another station, because this one hears none of the others.
+    pub(crate) yielded: BTreeSet<IpAddr>,
 }
 
 /// What the rest of the speaker holds of the layer 2 thread.

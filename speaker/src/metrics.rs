@@ -164,7 +164,12 @@ fn layer2(metrics: &Metrics, node: String, counted: Asker<Counted>) -> Result<()
         let (counted, all, node) = (counted.clone(), all.clone(), node.clone());
         let (may, owned) = (may.clone(), owned.clone());
         async move {
-            let Some(Counted { entitled, addresses }) = counted.ask().await else {
+            let Some(Counted {
+                entitled,
+                addresses,
+                yielded,
+            }) = counted.ask().await
+            else {
                 return;
             };
             // What is no longer served is no longer counted.
@@ -172,10 +177,12 @@ fn layer2(metrics: &Metrics, node: String, counted: Asker<Counted>) -> Result<()
                 counter.reset();
             }
             owned.reset();
-            let entitled = f64::from(u8::from(entitled));
-            may.with_label_values::<&str>(&[]).set(entitled);
+            may.with_label_values::<&str>(&[])
+                .set(f64::from(u8::from(entitled)));
             for (ip, counters) in addresses {
-                owned.with_label_values(&[&ip.to_string(), &node]).set(entitled);
+                let answers = entitled && !yielded.contains(&ip);
+                let answers = f64::from(u8::from(answers));
+                owned.with_label_values(&[&ip.to_string(), &node]).set(answers);
                 let figures = [
                     counters.requests,
                     counters.responses,

@@ -41,7 +41,7 @@ impl Machine {
             }
         }
         for said in words {
-            self.heard_anybody = self.now;
+            (self.heard_anybody, self.heard_word) = (self.now, self.now);
             self.hear(from, said, news.as_ref());
         }
     }

@@ -52,6 +52,15 @@ impl Lost {
         }
     }
 
+    pub(super) fn are_any(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// Whether members are expected elsewhere.
+    pub(super) fn expects_other_than(&self, own: SocketAddr) -> bool {
+        self.peers.iter().any(|peer| *peer != own)
+    }
+
     /// It is back, or left. Whether it was lost.
     pub(super) fn forget(&mut self, name: &str) -> bool {
         self.members.remove(name).is_some()

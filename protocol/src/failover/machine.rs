@@ -49,6 +49,10 @@ pub struct Machine {
     is_back: bool,
     /// When anybody capable was last heard.
     pub(super) heard_anybody: Time,
+    /// When a word of anybody capable, or that it joined, was last heard. That others died does not count.
+    pub(super) heard_word: Time,
+    /// Until when we take ourselves for cut off, as far as we know now.
+    cut_off_until: Time,
     pub(super) transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     pub(super) counters: Counters,
@@ -84,6 +88,8 @@ impl Machine {
             told: Standing::Doubtful,
             is_back: false,
             heard_anybody: Time::START,
+            heard_word: Time::START,
+            cut_off_until: Time::START,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -171,6 +177,12 @@ impl Machine {
         })
     }
 
+    /// Whether we hear nobody, though there should be somebody. If others took us for dead they could not tell: whoever
+    /// else has an address of ours has replaced us. It lasts until those who are heard again have had the time to tell.
+    pub fn is_cut_off(&self) -> bool {
+        self.now < self.cut_off_until
+    }
+
     /// Why, or why not.
     pub fn standing(&self) -> Standing {
         self.review.standing()
@@ -201,6 +213,14 @@ impl Machine {
         all.min().unwrap_or(self.now)
     }
 
+    fn hears_nobody(&self) -> bool {
+        let deaf = self.heard_word + self.settings.deaf_after() <= self.now;
+        let known = self.ring.len() > 1 || self.lost.are_any();
+        let expected =
+            || self.swim.members().next().is_none() && self.lost.expects_other_than(self.own.address);
+        deaf && (known || expected())
+    }
+
     fn set_peers(&mut self, peers: &BTreeSet<SocketAddr>) {
         self.lost.set_peers(peers);
         if peers.iter().all(|peer| *peer == self.own.address) {
@@ -220,6 +240,7 @@ impl Machine {
             match &event {
                 memberlist::Event::Joined(member) | memberlist::Event::Updated(member) => {
                     changed |= if beat_interval(&member.meta).is_some() {
+                        self.heard_word = self.now;
                         self.ring.insert(&member.name)
                     } else {
                         self.ring.remove(&member.name)
@@ -320,6 +341,9 @@ impl Machine {
             others: self.swim.members().next().is_some(),
         };
         self.review.conclude(company, self.now);
+        if self.hears_nobody() {
+            self.cut_off_until = self.now + self.settings.knock_every * 2;
+        }
         if self.review.standing() != self.told {
             self.told = self.review.standing();
             self.events.push_back(Event::Standing(self.told));

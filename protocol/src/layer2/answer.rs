@@ -30,7 +30,7 @@ pub enum Drop {
     NotAnnounced,
     /// About an address that is served, but not on this interface.
     NotOnThisInterface,
-    /// About an address that another station has taken over on this interface.
+    /// About an address that another station has taken over on this interface, or has instead of us.
     HandedOver,
     /// About an address that is served, while this station may not answer.
     NotEntitled,

@@ -61,6 +61,13 @@ impl Claims {
         heard
     }
 
+    /// Forgets all, and tells those that are valid: where, and who made them.
+    pub(super) fn take_all(&mut self, now: Time) -> Vec<(Site, MacAddr)> {
+        let all = std::mem::take(self).by_site.into_iter();
+        let valid = all.filter(|(_, latest)| now < latest.at + VALIDITY);
+        valid.map(|(site, latest)| (site, latest.mac)).collect()
+    }
+
     pub(super) fn next_due(&self) -> Option<Time> {
         self.due.next()
     }

@@ -16,6 +16,9 @@ pub enum Input<'a> {
     /// Whether this station may answer at all. While it may not it says nothing, and goes on hearing; when it may again
     /// the link is told where everything is. At the start it may.
     Entitled(bool),
+    /// Whether this station hears none of the others, though there should be some: then whoever else has one of its addresses
+    /// has replaced it, and it gives in. At the start it hears them.
+    CutOff(bool),
     /// A frame was received.
     Frame {
         /// Where.
@@ -65,12 +68,14 @@ pub enum Purpose {
     Answer(IpAddr),
     /// The link is told where this address is, without a question.
     Announcement(IpAddr),
+    /// We want to know who has this address.
+    Probe(IpAddr),
 }
 
 impl Purpose {
     pub(super) fn address(self) -> IpAddr {
         match self {
-            Self::Answer(ip) | Self::Announcement(ip) => ip,
+            Self::Answer(ip) | Self::Announcement(ip) | Self::Probe(ip) => ip,
         }
     }
 }
@@ -111,6 +116,16 @@ pub enum Event {
     /// Another station says that it has an address which is served here, and neither of them has given in since. Said
     /// once for each term of an assignment; [`Counters::contested`] tells how often it happened.
     Contested {
+        /// The address.
+        ip: IpAddr,
+        /// Where the other station was heard.
+        interface: InterfaceIndex,
+        /// The other station.
+        mac: MacAddr,
+    },
+    /// Another station says that it has an address which is served here, and this one is cut off: the address is not
+    /// answered for there, until the others are heard again or that station is gone.
+    Yielded {
         /// The address.
         ip: IpAddr,
         /// Where the other station was heard.

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use super::claims::Claims;
 use super::interface::Presence;
 use super::schedule::Schedule;
+use super::yielding::Yielded;
 use super::{Announcer, InterfaceIndex};
 
 impl Announcer {
@@ -23,6 +24,7 @@ impl Announcer {
         }
         self.muted = !entitled;
         self.claims = Claims::default();
+        self.yielded = Yielded::default();
         if self.muted {
             self.schedule = Schedule::default();
             self.transmits.clear();

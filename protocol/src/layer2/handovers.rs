@@ -90,13 +90,15 @@ impl Announcer {
                 }
             }
         }
+        self.look_after_yielded();
     }
 
     /// An address that is served begins to leave, or stays after all.
     pub(super) fn set_tenure(&mut self, ip: IpAddr, before: Tenure, after: Tenure) {
         match (before, after) {
             (Tenure::Staying, Tenure::Leaving) => {
-                let taken = self.claims.take(ip, self.now);
+                let mut taken = self.claims.take(ip, self.now);
+                taken.extend(self.yielded.of(ip));
                 self.handovers.start(ip, taken, self.now);
                 self.leave_if_taken(ip);
             }
@@ -117,6 +119,8 @@ impl Announcer {
         }
         if self.handovers.hear(ip, index) {
             self.leave_if_taken(ip);
+        } else if self.cut_off && !self.muted {
+            self.give_in((ip, index), mac);
         } else if !self.muted && served.since + VALIDITY <= self.now {
             self.claims.note((ip, index), mac, self.now);
         }

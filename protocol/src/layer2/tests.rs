@@ -6,6 +6,7 @@ mod handing_over;
 mod interfaces;
 mod properties;
 mod telling;
+mod yielding;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -110,6 +111,7 @@ impl Party {
                 Event::Contested { ip, interface, mac } => {
                     format!("eth{interface}: {ip} contested by {mac}")
                 }
+                Event::Yielded { ip, interface, mac } => format!("eth{interface}: {ip} left to {mac}"),
             });
         }
         acts
@@ -136,9 +138,16 @@ fn describe(frame: &[u8]) -> String {
     if frame[12..14] == EtherTypes::Arp.0.to_be_bytes() {
         let form = if frame[21] == 1 { "request" } else { "reply" };
         let served = Ipv4Addr::new(frame[28], frame[29], frame[30], frame[31]);
+        if served.is_unspecified() {
+            let target = Ipv4Addr::new(frame[38], frame[39], frame[40], frame[41]);
+            return format!("arp probe for {target} by {own} to {to}");
+        }
         format!("arp {form} {served} is at {own} to {to}")
     } else {
         let served = Ipv6Addr::from(<[u8; 16]>::try_from(&frame[62..78]).unwrap());
+        if frame[54] == 135 {
+            return format!("ns probe for {served} by {own} to {to}");
+        }
         format!("na {:02x} {served} is at {own} to {to}", frame[58])
     }
 }

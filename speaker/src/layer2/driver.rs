@@ -151,12 +151,17 @@ impl Driver {
             }
             self.handle(Input::Entitled(entitled));
         }
+        let cut_off = entitlement.is_cut_off();
+        if cut_off != self.machine.is_cut_off() {
+            self.handle(Input::CutOff(cut_off));
+        }
     }
 
     fn counted(&self) -> Counted {
         Counted {
             entitled: self.machine.is_entitled(),
             addresses: self.machine.counters().collect(),
+            yielded: self.machine.yielded().collect(),
         }
     }
 
@@ -198,6 +203,12 @@ impl Driver {
                     interface = self.ports.name(interface),
                     other = %mac,
                     "another station answers for this address, too; its clients reach one of the two by chance"
+                ),
+                Event::Yielded { ip, interface, mac } => tracing::warn!(
+                    %ip,
+                    interface = self.ports.name(interface),
+                    other = %mac,
+                    "no other speaker is heard, and another station has this address; leaving it to that one"
                 ),
             }
         }

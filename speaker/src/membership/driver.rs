@@ -264,6 +264,7 @@ impl Driver {
                 }
             }
         }
+        self.grantor.cut_off(self.machine.is_cut_off());
         // What was sent just now is what the others know.
         let until = self.machine.may_announce_until();
         self.grantor

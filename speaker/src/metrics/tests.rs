@@ -1,5 +1,7 @@
 //! What a scraper reads of a speaker, to the letter.
 
+use std::collections::BTreeSet;
+
 use metallb_protocol::layer2::Counters;
 use metallb_runtime::metrics::{Questions, questions};
 
@@ -47,6 +49,7 @@ fn counted(entitled: bool, address: &str, counters: Counters) -> Counted {
     Counted {
         entitled,
         addresses: vec![(ip(address), counters)],
+        yielded: BTreeSet::new(),
     }
 }
 

@@ -26,18 +26,18 @@ fn rank(node: &str, address: usize) -> u64 {
     fastrand::Rng::with_seed(seed).u64(..)
 }
 
+/// Whether the speaker at `place` chooses itself among the members that it knows.
+pub(crate) fn is_chosen(network: &Network<Speaker>, place: Place, address: usize) -> bool {
+    let ours = rank(&name(place), address);
+    let mut others = network.machine(place).membership().members();
+    others.all(|other| rank(&other.name, address) > ours)
+}
+
 /// Who announces `address` now.
 pub fn announcers(network: &Network<Speaker>, address: usize) -> Vec<Place> {
     let announces = |place: &Place| {
-        let speaker = network.machine(*place);
-        let ours = rank(&name(*place), address);
-        let is_best = || {
-            speaker
-                .membership()
-                .members()
-                .all(|other| rank(&other.name, address) > ours)
-        };
-        network.is_running(*place) && speaker.may_announce() && is_best()
+        let may = || network.machine(*place).may_announce();
+        network.is_running(*place) && may() && is_chosen(network, *place, address)
     };
     (0..network.len()).filter(announces).collect()
 }

@@ -3,3 +3,4 @@
 mod failover;
 mod faults;
 mod membership;
+mod segment;

@@ -132,7 +132,10 @@ fn run(steps: &[Step]) -> Outcome {
                 Event::Leave { interface, group } => {
                     assert!(joined.remove(&(interface, group)), "left twice");
                 }
-                Event::Withdrawn { .. } | Event::HandedOver { .. } | Event::Contested { .. } => {}
+                Event::Withdrawn { .. }
+                | Event::HandedOver { .. }
+                | Event::Contested { .. }
+                | Event::Yielded { .. } => {}
             }
         }
     }
