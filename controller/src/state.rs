@@ -186,6 +186,7 @@ impl State {
         }
         self.read_config();
         if self.allocator.pools().is_none() {
+            self.explain();
             return;
         }
         self.adopt();
@@ -299,11 +300,25 @@ impl State {
                 }
             }
             Reading::Faulty(faults) => {
+                let mut meanwhile = "no change of any IPAddressPool takes effect";
+                if self.allocator.pools().is_none() {
+                    meanwhile = "no Service gets an address that it does not have yet";
+                    self.dirty.extend(self.services.keys().cloned()); // each names the faults there are now
+                }
                 for fault in faults {
                     let uid = self.configuration.uid(&fault.object).unwrap_or_default();
-                    let meanwhile = "no change of any IPAddressPool takes effect";
                     self.tells.push(Tell::fault(fault, uid, meanwhile));
                 }
+            }
+        }
+    }
+
+    /// Tells those without an address that no configuration was ever read. When one is, everybody is decided about.
+    fn explain(&mut self) {
+        for key in std::mem::take(&mut self.dirty) {
+            if let Some(facts) = self.services.get(&key).cloned() {
+                let outcome = service::undecided(&facts, self.configuration.faults());
+                self.carry_out(&facts, outcome);
             }
         }
     }

@@ -22,6 +22,7 @@ pub use lack::Lack;
 pub use turn::{Turn, turn};
 
 use crate::allocator::Allocator;
+use crate::config::Fault;
 use crate::facts::ServiceFacts;
 use pass::Pass;
 
@@ -47,14 +48,26 @@ pub struct Outcome {
 /// Decides about `service` and records the decision in `allocator`. Deciding again changes nothing.
 pub fn converge(allocator: &mut Allocator, service: &ServiceFacts) -> Outcome {
     if allocator.pools().is_none() {
-        // Nothing is known that could speak for or against what the Service has.
-        return Outcome {
-            ingress: service.ingress.clone(),
-            pool: service.allocated_from().map(str::to_owned),
-            ..Outcome::default()
-        };
+        return undecided(service, &[]);
     }
     Pass::new(allocator, service).run()
+}
+
+/// What becomes of `service` while no pools are known, because of `faults`: nothing is known that could speak for or
+/// against what it has, so nothing is given or taken. A Service without an address is told why.
+pub fn undecided(service: &ServiceFacts, faults: &[Fault]) -> Outcome {
+    let waits = service.load_balancer && !service.deleting && service.ingress.is_empty();
+    let lack = (waits && !faults.is_empty()).then(|| Lack::of_configuration(faults));
+    Outcome {
+        ingress: service.ingress.clone(),
+        pool: service.allocated_from().map(str::to_owned),
+        events: lack
+            .iter()
+            .map(|lack| ServiceEvent::failed(&service.key, lack))
+            .collect(),
+        lack,
+        ..Outcome::default()
+    }
 }
 
 /// Takes over what the status of all `services` says, before the first new address is given. Of two Services that

@@ -115,6 +115,11 @@ impl Configuration {
         }
     }
 
+    /// What was wrong with the pools when they were last read.
+    pub(super) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
     /// Whether something was wrong with it when it was last read.
     pub(super) fn is_faulty(&self) -> bool {
         !self.faults.is_empty()

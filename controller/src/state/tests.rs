@@ -15,6 +15,7 @@ mod findings;
 mod silent;
 mod simulation;
 mod terms;
+mod unreadable;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

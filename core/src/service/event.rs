@@ -1,6 +1,9 @@
 //! What a Service is told. The texts are MetalLB's: people search for them.
 
+use metallb_api::NamespacedName;
 use metallb_api::names::event;
+
+use super::lack::Lack;
 
 /// Good news, or something to act upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,16 @@ impl ServiceEvent {
             reason,
             message,
         }
+    }
+
+    /// No address, for this reason.
+    pub(super) fn failed(service: &NamespacedName, lack: &Lack) -> Self {
+        let message = format!(
+            "Failed to allocate IP for {:?}: {}",
+            service.to_string(),
+            lack.sentence
+        );
+        Self::warning(event::ALLOCATION_FAILED, message)
     }
 
     pub(super) fn deprecated(annotation: &str) -> Self {

@@ -3,7 +3,10 @@
 
 use std::fmt::Write;
 
+use metallb_api::names::event;
+
 use crate::allocator::{AllocationError, Reason};
+use crate::config::Fault;
 use crate::facts::NoAddress;
 
 /// How many pools a sentence names for one reason, and how many reasons it gives. Events end after 1,024 bytes, and
@@ -62,6 +65,21 @@ impl Lack {
             sentence,
             pools,
         }
+    }
+
+    /// No pools are known: those that there are have `faults`, and there is no earlier set that could stay in force.
+    pub(super) fn of_configuration(faults: &[Fault]) -> Self {
+        let named: Vec<String> = faults.iter().take(NAMED).map(Fault::to_string).collect();
+        let more = match faults.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let sentence = format!(
+            "no configuration has been readable since this controller became the leader: {}{more}. Correct this, and the \
+             Service gets its address; addresses in use stay",
+            named.join("; ")
+        );
+        Self::of_request(event::ALLOCATION_FAILED, sentence)
     }
 
     /// The same for the status of the Service.

@@ -312,11 +312,7 @@ impl<'a> Pass<'a> {
                     addresses: wanted,
                 };
                 let lack = self.lack(event::ALLOCATION_FAILED, &error, request);
-                let key = self.service.key.to_string();
-                self.warn(
-                    event::ALLOCATION_FAILED,
-                    format!("Failed to allocate IP for {key:?}: {}", lack.sentence),
-                );
+                self.events.push(ServiceEvent::failed(&self.service.key, &lack));
                 Err(lack)
             }
         }

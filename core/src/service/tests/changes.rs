@@ -1,5 +1,7 @@
 //! What becomes of a Service that has an address when it, the pools or the process change.
 
+use metallb_api::NamespacedName;
+
 use super::*;
 
 #[test]
@@ -56,6 +58,56 @@ fn before_any_configuration_is_known_nothing_is_touched() {
         !outcome.write && outcome.events.is_empty() && outcome.ingress == held.ingress,
         "{outcome:?}"
     );
+}
+
+#[test]
+fn without_a_readable_configuration_a_service_without_address_is_told_the_fault_and_the_others_are_left() {
+    let fault = |number: usize| Fault {
+        kind: "IPAddressPool",
+        object: NamespacedName::new("metallb-system", format!("p{number}")),
+        message: "invalid CIDR".to_owned(),
+    };
+    let web = service("web");
+    let outcome = undecided(&web, &[fault(1)]);
+    let sentence = "no configuration has been readable since this controller became the leader: IPAddressPool \
+                    metallb-system/p1: invalid CIDR. Correct this, and the Service gets its address; addresses in use stay";
+    assert_eq!(
+        told(&outcome),
+        [format!(
+            "Warning AllocationFailed Failed to allocate IP for \"default/web\": {sentence}"
+        )]
+    );
+    assert!(!outcome.write && outcome.ingress.is_empty());
+    let condition = outcome.lack.unwrap().condition();
+    assert_eq!(
+        (condition.reason.as_str(), condition.message.as_str()),
+        ("AllocationFailed", sentence)
+    );
+
+    let many: Vec<Fault> = (1..7).map(fault).collect();
+    assert!(
+        undecided(&web, &many)
+            .lack
+            .unwrap()
+            .sentence
+            .contains("p4: invalid CIDR; and 2 more. Correct")
+    );
+
+    let held = service("web").holding(Some("p"), &ips(&["192.0.2.1"]));
+    let mut leaving = service("web");
+    leaving.deleting = true;
+    let mut internal = service("web");
+    internal.load_balancer = false;
+    for other in [held, leaving, internal] {
+        let outcome = undecided(&other, &[fault(1)]);
+        assert!(
+            !outcome.write
+                && outcome.events.is_empty()
+                && outcome.lack.is_none()
+                && outcome.ingress == other.ingress,
+            "{outcome:?}"
+        );
+    }
 }
 
 #[test]

@@ -98,6 +98,16 @@ fn every_other_event_on_the_page_is_worded_as_it_is() {
 }
 
 #[test]
+fn what_a_mistake_from_before_the_start_causes_is_on_the_page() {
+    let main: IPAddressPool = serde_json::from_value(json!({
+        "metadata": { "name": "main", "namespace": "metallb-system" }, "spec": { "addresses": ["198.51.100.0/33"] }
+    }))
+    .unwrap();
+    let faults = Pools::parse([&main], &BTreeMap::new()).unwrap_err();
+    check_shown(&undecided(&service("web"), &faults).events);
+}
+
+#[test]
 fn the_first_address_on_the_page_is_the_one_that_is_given() {
     let mut allocator = of_the_page();
     let first = |allocator: &mut Allocator, service: &ServiceFacts| settle(allocator, service).1.ingress;
