@@ -171,11 +171,7 @@ mod tests {
     }
 
     fn lack(sentence: &str) -> Lack {
-        Lack {
-            reason: "not enough clusterips",
-            sentence: sentence.into(),
-            pools: Vec::new(),
-        }
+        Lack::of_request("not enough clusterips", sentence.into())
     }
 
     fn conditions(facts: &ServiceFacts, lack: Option<&Lack>) -> Option<Value> {

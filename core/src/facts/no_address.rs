@@ -3,9 +3,6 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use metallb_api::names::condition;
 
-/// The longest message that the API server takes is 32 KiB; nobody reads more than this.
-const LONGEST: usize = 4_096;
-
 /// Why a Service has no address, as its status says or should say. That there is no such condition means that the
 /// Service has one, or wants none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,9 +14,13 @@ pub struct NoAddress {
 }
 
 impl NoAddress {
+    /// The longest message, of the 32 KiB that the API server takes: enough for 250 pools that each have a reason of their
+    /// own, and ten thousand Services that wait for one of these still fit into etcd. What is longer is cut.
+    pub const LONGEST: usize = 16_384;
+
     /// Makes a word of `reason`, as Kubernetes wants it: some reasons of Events have blanks.
     pub fn new(reason: &str, message: &str) -> Self {
-        let end = message.floor_char_boundary(LONGEST);
+        let end = message.floor_char_boundary(Self::LONGEST);
         Self {
             reason: reason.chars().filter(char::is_ascii_alphanumeric).collect(),
             message: message[..end].to_owned(),

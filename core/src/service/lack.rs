@@ -10,7 +10,7 @@ use crate::config::Fault;
 use crate::facts::NoAddress;
 
 /// How many pools a sentence names for one reason, and how many reasons it gives. Events end after 1,024 bytes, and
-/// nobody reads more; [`Lack::pools`] has them all.
+/// nobody reads more; the condition has them all.
 const NAMED: usize = 4;
 
 /// What stands between a Service and its address.
@@ -23,13 +23,16 @@ pub struct Lack {
     /// The pools that came into question, in the order in which they were tried, and why each of them gives nothing;
     /// empty if the request itself is at fault, or there is no such pool.
     pub pools: Vec<(String, Reason)>,
+    /// Where in the sentence the pools' reasons begin; its end if there are none.
+    head: usize,
 }
 
 impl Lack {
     /// The request itself is at fault.
-    pub(super) fn of_request(reason: &'static str, sentence: String) -> Self {
+    pub fn of_request(reason: &'static str, sentence: String) -> Self {
         Self {
             reason,
+            head: sentence.len(),
             sentence,
             pools: Vec::new(),
         }
@@ -47,7 +50,7 @@ impl Lack {
             AllocationError::NoneFree
             | AllocationError::NoneFreeInPool(_)
             | AllocationError::NoneOfFamily { .. }
-            | AllocationError::NotInPools(_) => details(&pools),
+            | AllocationError::NotInPools(_) => details(&pools, NAMED),
             // These say it themselves.
             AllocationError::NotServed(_)
             | AllocationError::TooMany(_)
@@ -58,12 +61,14 @@ impl Lack {
         };
         if !details.is_empty() {
             sentence += ": ";
-            sentence += &details;
         }
+        let head = sentence.len();
+        sentence += &details;
         Self {
             reason,
             sentence,
             pools,
+            head,
         }
     }
 
@@ -82,9 +87,18 @@ impl Lack {
         Self::of_request(event::ALLOCATION_FAILED, sentence)
     }
 
-    /// The same for the status of the Service.
+    /// The same for the status of the Service: with the reason of every pool. If that is more than a status should hold,
+    /// it names as many as fit, and how many more there are.
     pub fn condition(&self) -> NoAddress {
-        NoAddress::new(self.reason, &self.sentence)
+        let (head, few) = self.sentence.split_at(self.head);
+        if few.is_empty() || self.pools.len() <= NAMED {
+            return NoAddress::new(self.reason, &self.sentence);
+        }
+        let limits = (0..=self.pools.len().ilog2()).map(|halvings| self.pools.len() >> halvings);
+        let most = limits
+            .map(|limit| details(&self.pools, limit))
+            .find(|all| head.len() + all.len() <= NoAddress::LONGEST);
+        NoAddress::new(self.reason, &format!("{head}{}", most.as_deref().unwrap_or(few)))
     }
 
     /// The pools of which it would have an address if others did not use it. If there is none, it lasts until the Service
@@ -98,8 +112,9 @@ impl Lack {
     }
 }
 
-/// `pool a has no free IPv4 address: 4 of 4 in use; each of the pools b, c is set aside for other Services`.
-fn details(pools: &[(String, Reason)]) -> String {
+/// `pool a has no free IPv4 address: 4 of 4 in use; each of the pools b, c is set aside for other Services`: at most
+/// `most` reasons, and as many pools for each of them.
+fn details(pools: &[(String, Reason)], most: usize) -> String {
     let mut groups: Vec<(&Reason, Vec<&str>)> = Vec::new();
     for (pool, reason) in pools {
         match groups.iter_mut().find(|(known, _)| *known == reason) {
@@ -107,11 +122,15 @@ fn details(pools: &[(String, Reason)]) -> String {
             None => groups.push((reason, vec![pool])),
         }
     }
-    let clauses: Vec<String> = groups.iter().take(NAMED).map(clause).collect();
+    let clauses: Vec<String> = groups
+        .iter()
+        .take(most)
+        .map(|(reason, pools)| clause(reason, pools, most))
+        .collect();
     let mut text = clauses.join("; ");
     let rest = groups
         .iter()
-        .skip(NAMED)
+        .skip(most)
         .map(|(_, names)| names.len())
         .sum::<usize>();
     if rest > 0 {
@@ -120,12 +139,12 @@ fn details(pools: &[(String, Reason)]) -> String {
     text
 }
 
-fn clause((reason, pools): &(&Reason, Vec<&str>)) -> String {
-    match pools.as_slice() {
+fn clause(reason: &Reason, pools: &[&str], most: usize) -> String {
+    match pools {
         [pool] => format!("pool {pool} {reason}"),
         pools => {
-            let named = pools.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-            let more = match pools.len().saturating_sub(NAMED) {
+            let named = pools.iter().take(most).copied().collect::<Vec<_>>().join(", ");
+            let more = match pools.len().saturating_sub(most) {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };

@@ -1,6 +1,7 @@
 //! Why a Service has no address: each pool's reason, and the sentence made of them.
 
 use super::*;
+use crate::facts::NoAddress;
 
 /// The reasons that a Service without an address is given, as `pool NAME REASON`.
 fn lack(allocator: &mut Allocator, service: &ServiceFacts) -> (Lack, Vec<String>) {
@@ -112,8 +113,19 @@ fn check_reasons<'a>(table: impl IntoIterator<Item = (ServiceFacts, &'a [&'a str
     }
 }
 
+/// What a Service is told that finds these pools.
+fn lack_of(specs: &[(String, Value)]) -> Lack {
+    let named: Vec<_> = specs
+        .iter()
+        .map(|(name, spec)| (name.as_str(), spec.clone()))
+        .collect();
+    let mut allocator = Allocator::new();
+    allocator.set_pools(pools(&named));
+    lack(&mut allocator, &service("svc")).0
+}
+
 #[test]
-fn the_sentence_names_each_reason_once_and_ends_in_time() {
+fn an_event_names_each_reason_once_and_few_pools_and_the_condition_names_them_all() {
     let pool = |index: u8, more: Value| {
         let mut spec = json!({ "addresses": [format!("192.0.2.{index}/32")] });
         spec.as_object_mut()
@@ -129,19 +141,73 @@ fn the_sentence_names_each_reason_once_and_ends_in_time() {
         .iter()
         .flat_map(|(range, more)| range.clone().map(|index| pool(index, more.clone())))
         .collect();
+    let lack = lack_of(&specs);
+    assert_eq!(
+        lack.sentence,
+        "no available IPs: each of the pools p1, p2, p3 is only for Services that ask for it; each of the pools p10, p11, \
+         p4, p5 and 4 more is set aside for other Services"
+    );
+    assert_eq!(lack.pools.len(), 11);
+    assert_eq!(
+        lack.condition().message,
+        "no available IPs: each of the pools p1, p2, p3 is only for Services that ask for it; each of the pools p10, p11, \
+         p4, p5, p6, p7, p8, p9 is set aside for other Services"
+    );
+}
+
+#[test]
+fn a_condition_gives_every_pool_its_own_reason() {
+    // Each pool has as many addresses as its number says.
+    let specs: Vec<_> = (1..9_u8)
+        .map(|number| {
+            (
+                format!("p{number}"),
+                json!({ "addresses": [format!("192.0.{number}.1-192.0.{number}.{number}")] }),
+            )
+        })
+        .collect();
     let named: Vec<_> = specs
         .iter()
         .map(|(name, spec)| (name.as_str(), spec.clone()))
         .collect();
     let mut allocator = Allocator::new();
     allocator.set_pools(pools(&named));
-    let (lack, all) = lack(&mut allocator, &service("svc"));
-    assert_eq!(
-        lack.sentence,
-        "no available IPs: each of the pools p1, p2, p3 is only for Services that ask for it; each of the pools p10, p11, \
-         p4, p5 and 4 more is set aside for other Services"
+    for taken in 0..36 {
+        settle(&mut allocator, &service(&format!("taken-{taken}")));
+    }
+    let (lack, _) = lack(&mut allocator, &service("svc"));
+    assert!(
+        lack.sentence
+            .ends_with("pool p4 has no free IPv4 address: 4 of 4 in use; 4 more give none either")
     );
-    assert_eq!(all.len(), 11);
+    let message = lack.condition().message;
+    for number in 1..9 {
+        let reason = format!("pool p{number} has no free IPv4 address: {number} of {number} in use");
+        assert!(message.contains(&reason), "{reason}: {message}");
+    }
+}
+
+#[test]
+fn a_condition_of_very_many_pools_says_how_many_it_does_not_name() {
+    let specs: Vec<_> = (0..4_000_u16)
+        .map(|number| {
+            let addresses = [format!("10.{}.{}.0/32", number / 256, number % 256)];
+            (
+                format!("pool-number-{number:04}"),
+                json!({ "addresses": addresses, "autoAssign": false }),
+            )
+        })
+        .collect();
+    let message = lack_of(&specs).condition().message;
+    assert!(
+        message.len() <= NoAddress::LONGEST && message.len() > NoAddress::LONGEST / 3,
+        "{}",
+        message.len()
+    );
+    assert!(
+        message.ends_with("pool-number-0499 and 3500 more is only for Services that ask for it"),
+        "{message}"
+    );
 }
 
 #[test]
