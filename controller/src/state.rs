@@ -141,6 +141,7 @@ impl State {
                 for (key, facts) in all {
                     if !self.services.contains_key(&key) {
                         self.unadopted.insert(key.clone());
+                        self.tells.listed(&facts);
                     }
                     // A list is the truth even where its versions are lower: etcd was restored from a backup.
                     self.believe_service(key, facts);
@@ -353,7 +354,7 @@ impl State {
         let key = &facts.key;
         self.freed.extend(freed);
         self.waiting.update(facts, lack.as_ref());
-        self.tells.decided(facts, events, &ingress, !write);
+        self.tells.decided(facts, events, lack.as_ref(), &ingress, !write);
         self.reasons
             .update(facts, lack.filter(|_| ingress.is_empty()).as_ref());
         if write {

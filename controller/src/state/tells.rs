@@ -8,8 +8,8 @@ use metallb_api::NamespacedName;
 use metallb_api::names::{annotation, condition, event};
 use metallb_core::allocator::Quoted;
 use metallb_core::config::Fault;
-use metallb_core::facts::ServiceFacts;
-use metallb_core::service::{EventKind, ServiceEvent};
+use metallb_core::facts::{NoAddress, ServiceFacts};
+use metallb_core::service::{EventKind, Lack, ServiceEvent};
 
 use crate::write::{REFUSED, Write};
 
@@ -40,6 +40,9 @@ pub(crate) enum Subject {
 pub(super) struct Tells {
     /// What each Service was told by its last decision: a complaint that lasts is told once.
     told: BTreeMap<NamespacedName, Vec<ServiceEvent>>,
+    /// What the conditions of Services said when this controller first saw them: whoever led before has told it. Each goes
+    /// with the first decision.
+    said: BTreeMap<NamespacedName, NoAddress>,
     /// Addresses that are given and not yet written down.
     unwritten: BTreeMap<NamespacedName, News>,
     /// Why the last write of a Service was refused.
@@ -55,11 +58,19 @@ struct News {
 }
 
 impl Tells {
-    /// A Service was decided about: it is to have `ingress`, and if `written`, its status says so.
+    /// A Service is seen for the first time.
+    pub(super) fn listed(&mut self, facts: &ServiceFacts) {
+        if let Some(said) = &facts.no_address {
+            self.said.insert(facts.key.clone(), said.clone());
+        }
+    }
+
+    /// A Service was decided about: it is to have `ingress`, and if `written`, its status says so. It may lack something.
     pub(super) fn decided(
         &mut self,
         facts: &ServiceFacts,
         events: Vec<ServiceEvent>,
+        lack: Option<&Lack>,
         ingress: &[IpAddr],
         written: bool,
     ) {
@@ -67,7 +78,12 @@ impl Tells {
             .into_iter()
             .partition(|event| event.reason == event::IP_ALLOCATED);
         let before = self.told.remove(&facts.key).unwrap_or_default();
-        for event in complaints.iter().filter(|event| !before.contains(event)) {
+        let said = self.said.remove(&facts.key);
+        let said = lack.filter(|lack| said.is_some_and(|said| said == lack.condition()));
+        let is_new = |event: &ServiceEvent| {
+            !before.contains(event) && said.is_none_or(|lack| event.reason != lack.reason)
+        };
+        for event in complaints.iter().filter(|event| is_new(event)) {
             self.push(Tell::service(facts, event.clone()));
         }
         if !complaints.is_empty() {
@@ -139,6 +155,7 @@ impl Tells {
     /// The Service is gone.
     pub(super) fn forget(&mut self, service: &NamespacedName) {
         self.told.remove(service);
+        self.said.remove(service);
         self.unwritten.remove(service);
         self.refused.remove(service);
     }

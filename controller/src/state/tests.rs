@@ -10,12 +10,12 @@ use metallb_core::service::EventKind;
 use super::*;
 use crate::write::Written;
 
+mod beginnings;
 mod conflicts;
 mod findings;
 mod silent;
 mod simulation;
 mod terms;
-mod unreadable;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -1,4 +1,6 @@
-//! A term that begins while the pools cannot be read: who is told, and what happens when they are corrected.
+//! What a term tells when it begins: while the pools cannot be read, and after another leader has told it.
+
+use metallb_core::facts::NoAddress;
 
 use super::*;
 
@@ -68,4 +70,40 @@ fn a_leader_that_never_read_a_configuration_says_so_to_whoever_has_no_address() 
     assert_eq!(writes(&mut state), ["new=192.0.2.1", "newer=192.0.2.2"]);
     assert_eq!(reasons(&mut state), []);
     assert_eq!(told(&mut state), []);
+}
+
+#[test]
+fn what_the_leader_before_has_told_is_not_told_again_until_it_changes() {
+    let mut state = started(
+        "192.0.2.0/32",
+        vec![service("first", 1, &["192.0.2.0"]), service("next", 1, &[])],
+    );
+    let mut tells = state.take_tells();
+    let told_before = tells.pop().unwrap().event.message;
+    let sentence = told_before.split_once("\": ").unwrap().1;
+    let mut next = service("next", 2, &[]);
+    next.no_address = Some(NoAddress::new(event::ALLOCATION_FAILED, sentence));
+
+    let mut state = started(
+        "192.0.2.0/32",
+        vec![service("first", 1, &["192.0.2.0"]), next.clone()],
+    );
+    assert_eq!(told(&mut state), []);
+    let failed = || [("next".to_owned(), event::ALLOCATION_FAILED)];
+    next.resource_version = "3".into();
+    next.load_balancer_ip = Some("192.0.2.9".into());
+    apply(&mut state, next.clone());
+    assert_eq!(told(&mut state), failed(), "another reason");
+    next.resource_version = "4".into();
+    next.load_balancer_ip = None;
+    apply(&mut state, next.clone());
+    assert_eq!(told(&mut state), failed(), "the first one again");
+
+    // A condition that says something else was written by somebody who knew something else.
+    next.no_address = Some(NoAddress::new(
+        event::ALLOCATION_FAILED,
+        "no available IPs: there is no IPAddressPool",
+    ));
+    let mut state = started("192.0.2.0/32", vec![service("first", 1, &["192.0.2.0"]), next]);
+    assert_eq!(told(&mut state), failed());
 }
