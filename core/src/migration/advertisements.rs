@@ -204,9 +204,14 @@ fn check_communities(
 pub(super) fn communities(aliases: &Aliases, namespace: &str, findings: &mut Findings) -> Option<Community> {
     let place = Place::default().key("bgp-communities");
     for (alias, value) in aliases {
+        let mut about = findings.about(format!("community {alias:?}"));
         if let Err(reason) = value.parse::<CommunityValue>() {
-            let mut about = findings.about(format!("community {alias:?}"));
             about.mistake(place.key(alias), reason);
+        }
+        if alias.contains(':') {
+            let words =
+                "an alias cannot have a colon: in a BGPAdvertisement what has one is the community itself";
+            about.mistake(place.key(alias), words);
         }
     }
     let alias = |(name, value): (&String, &String)| CommunityAlias {

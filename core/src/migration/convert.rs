@@ -1,6 +1,8 @@
 //! The whole conversion: which resources come out, in which order, and the rules between them. What one entry means is
 //! in the modules beside it.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use metallb_api::v1beta1::{BFDProfile, BGPAdvertisement, Community, IPAddressPool, L2Advertisement};
 use metallb_api::v1beta2::BGPPeer;
@@ -9,18 +11,20 @@ use super::legacy::{AddressPool, Config};
 use super::place::{Findings, Place, Remark};
 use super::pools::{MigratedPool, Protocol};
 use super::{advertisements, bfd, peers, pools};
-use crate::config;
+use crate::config::objects::{Kind, Object, Objects};
+use crate::config::{self, Fault, standing};
 use crate::facts::IpFamily;
 
 #[cfg(test)]
 mod tests;
 
-/// Resources that mean what the old configuration meant.
+/// Resources that mean what the old configuration meant. They have been read as the controller reads them: it will accept
+/// them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resources {
     /// The BGP peers.
     pub peers: Vec<BGPPeer>,
-    /// The pools. They have been read as the controller reads them: it will accept them.
+    /// The pools.
     pub pools: Vec<IPAddressPool>,
     /// At least one for each pool of the protocol bgp.
     pub bgp_advertisements: Vec<BGPAdvertisement>,
@@ -81,7 +85,7 @@ pub fn convert(config: &Config, namespace: &str) -> Result<Resources, Vec<Remark
         });
     }
     if findings.mistakes.is_empty() {
-        findings.mistakes = refused_pools(&resources.pools, &pools);
+        findings.mistakes = refused(&resources, &pools);
     }
     let Findings { mistakes, notes } = findings;
     if mistakes.is_empty() {
@@ -92,6 +96,77 @@ pub fn convert(config: &Config, namespace: &str) -> Result<Resources, Vec<Remark
 }
 
 impl Resources {
+    /// All of them, as if they were applied.
+    fn objects(&self) -> Objects {
+        let Self {
+            peers,
+            pools,
+            bgp_advertisements,
+            l2_advertisements,
+            bfd_profiles,
+            communities,
+            notes: _,
+        } = self;
+        let peers = peers.iter().cloned().map(Box::new).map(Object::BgpPeer);
+        let pools = pools.iter().cloned().map(Box::new).map(Object::IpAddressPool);
+        let bgp = bgp_advertisements.iter().cloned().map(Box::new);
+        let l2 = l2_advertisements.iter().cloned().map(Box::new);
+        let profiles = bfd_profiles.iter().cloned().map(Box::new);
+        let communities = communities.iter().cloned().map(Box::new);
+        let mut objects = Objects::default();
+        peers
+            .chain(pools)
+            .chain(bgp.map(Object::BgpAdvertisement))
+            .chain(l2.map(Object::L2Advertisement))
+            .chain(profiles.map(Object::BfdProfile))
+            .chain(communities.map(Object::Community))
+            .for_each(|object| objects.insert(object));
+        objects
+    }
+
+    /// The part of the old configuration that the object at fault was made of.
+    fn place(&self, fault: &Fault, pools: &[MigratedPool]) -> Place {
+        let name = Some(fault.object.name.as_str());
+        let entry = |list: &str, number: Option<usize>| {
+            number.map_or_else(Place::default, |number| Place::default().key(list).entry(number))
+        };
+        let of_pool = |pool: Option<&str>| {
+            let made = pools.iter().find(|made| Some(made.name.as_str()) == pool);
+            made.map(|made| made.place.clone()).unwrap_or_default()
+        };
+        let advertised =
+            |named: &Option<Vec<String>>| of_pool(named.iter().flatten().next().map(String::as_str));
+        match Kind::ALL.into_iter().find(|kind| kind.as_str() == fault.kind) {
+            Some(Kind::IpAddressPool) => of_pool(name),
+            Some(Kind::BgpAdvertisement) => {
+                let mut all = self.bgp_advertisements.iter();
+                let found = all.find(|object| object.metadata.name.as_deref() == name);
+                found.map_or_else(Place::default, |object| advertised(&object.spec.ip_address_pools))
+            }
+            Some(Kind::L2Advertisement) => {
+                let mut all = self.l2_advertisements.iter();
+                let found = all.find(|object| object.metadata.name.as_deref() == name);
+                found.map_or_else(Place::default, |object| advertised(&object.spec.ip_address_pools))
+            }
+            Some(Kind::BgpPeer) => {
+                let mut all = self.peers.iter();
+                entry(
+                    "peers",
+                    all.position(|object| object.metadata.name.as_deref() == name),
+                )
+            }
+            Some(Kind::BfdProfile) => {
+                let mut all = self.bfd_profiles.iter();
+                entry(
+                    "bfd-profiles",
+                    all.position(|object| object.metadata.name.as_deref() == name),
+                )
+            }
+            Some(Kind::Community) => Place::default().key("bgp-communities"),
+            None => Place::default(),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         let Self {
             peers,
@@ -148,20 +223,20 @@ fn forbid_echo_over_ipv6(resources: &Resources, pools: &[MigratedPool], findings
     }
 }
 
-/// The last word belongs to the parser that the controller uses.
-fn refused_pools(objects: &[IPAddressPool], pools: &[MigratedPool]) -> Vec<Remark> {
-    let Err(faults) = config::Pools::parse(objects, &std::collections::BTreeMap::new()) else {
-        return Vec::new();
-    };
-    let place = |name: &str| {
-        let pool = pools.iter().find(|pool| pool.name == name);
-        pool.map(|pool| pool.place.clone()).unwrap_or_default()
-    };
+/// The last word belongs to the parsers that the controller uses.
+fn refused(resources: &Resources, pools: &[MigratedPool]) -> Vec<Remark> {
+    let unreadable = config::Pools::parse(&resources.pools, &BTreeMap::new()).err();
+    let mut faults = unreadable.unwrap_or_default();
+    faults.extend(standing::faults_beside_pools(&resources.objects()));
     faults
         .into_iter()
         .map(|fault| Remark {
-            place: place(&fault.object.name),
-            message: fault.message,
+            place: resources.place(&fault, pools),
+            message: if fault.kind == Kind::IpAddressPool.as_str() {
+                fault.message
+            } else {
+                fault.to_string()
+            },
         })
         .collect()
 }

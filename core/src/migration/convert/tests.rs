@@ -169,3 +169,69 @@ fn nothing_is_a_mistake() {
         assert!(mistakes.contains("nothing to migrate"), "{mistakes}");
     }
 }
+
+#[test]
+fn an_alias_has_no_colon() {
+    let yaml = "bgp-communities: {'a:b': '1:2', plain: '1:3'}\naddress-pools: [{name: a, protocol: bgp, addresses: \
+                [192.0.2.0/24], bgp-advertisements: [{communities: ['a:b', plain]}]}]";
+    assert_eq!(
+        migrate(yaml).unwrap_err(),
+        [
+            "bgp-communities.a:b: community \"a:b\": an alias cannot have a colon: in a BGPAdvertisement what has one is \
+          the community itself"
+        ]
+    );
+    assert!(migrate(&yaml.replace("a:b", "ab")).is_ok());
+}
+
+type Break = fn(&mut Resources);
+
+#[test]
+fn whatever_the_controller_would_refuse_is_a_mistake_at_its_place() {
+    let yaml = "bgp-communities: {vip: '1:2'}\nbfd-profiles: [{name: fast}]\n\
+                peers: [{my-asn: 1, peer-asn: 2, peer-address: 192.0.2.1, bfd-profile: fast}]\n\
+                address-pools: [{name: a, protocol: layer2, addresses: [192.0.2.0/25]}, \
+                {name: b, protocol: bgp, addresses: [192.0.2.128/25], bgp-advertisements: [{communities: [vip]}]}]";
+    let config: Config = serde_saphyr::from_str(yaml).unwrap();
+    let pools = pools::convert(config.address_pools.as_deref().unwrap(), &mut Findings::default());
+    let good = convert(&config, "lb").unwrap();
+    assert_eq!(refused(&good, &pools), []);
+    // As if the conversion were wrong: each row breaks one resource.
+    let table: [(&str, Break); 6] = [
+        ("address-pools[0]: ", |made| made.pools[0].spec.addresses.clear()),
+        (
+            "address-pools[0]: L2Advertisement lb/l2advertisement1: ",
+            |made| {
+                made.l2_advertisements[0].spec.interfaces = Some(vec!["x".into(), "x".into()]);
+                made.l2_advertisements[0].spec.ip_address_pools = Some(vec!["a".into(), "a".into()]);
+            },
+        ),
+        (
+            "address-pools[1]: BGPAdvertisement lb/bgpadvertisement1: ",
+            |made| made.communities = None,
+        ),
+        ("peers[0]: BGPPeer lb/peer1: ", |made| {
+            made.peers[0].spec.my_asn = 0;
+        }),
+        ("bfd-profiles[0]: BFDProfile lb/fast: ", |made| {
+            made.bfd_profiles[0].spec.receive_interval = Some(1);
+        }),
+        ("bgp-communities: Community lb/communities: ", |made| {
+            let listed = made
+                .communities
+                .as_mut()
+                .unwrap()
+                .spec
+                .communities
+                .as_mut()
+                .unwrap();
+            listed.push(listed[0].clone());
+        }),
+    ];
+    for (start, break_one) in table {
+        let mut broken = good.clone();
+        break_one(&mut broken);
+        let said = texts(refused(&broken, &pools));
+        assert!(said.len() == 1 && said[0].starts_with(start), "{start}: {said:?}");
+    }
+}
