@@ -1,5 +1,10 @@
 //! Random histories of Services and pools, against the rules stated naively.
 
+mod model;
+
+use std::collections::BTreeSet;
+
+use model::{PoolModel, could_be_served, models, requested};
 use proptest::prelude::*;
 
 use super::*;
@@ -64,35 +69,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => (0..NAMES.len(), shapes()).prop_map(|(name, shape)| Step::Apply(name, shape)),
         2 => (0..NAMES.len()).prop_map(Step::Delete),
-        1 => (0..configurations().len()).prop_map(Step::Configure),
+        1 => (0..models().len()).prop_map(Step::Configure),
     ];
     prop::collection::vec(step, 1..40)
-}
-
-fn configurations() -> Vec<Pools> {
-    let gold = json!({ "priority": 1, "serviceSelectors": [{ "matchLabels": { "tier": "gold" } }] });
-    vec![
-        pools(&[("main", json!({ "addresses": ["192.0.2.0/30", "2001:db8::/127"] }))]),
-        pools(&[
-            (
-                "main",
-                json!({ "addresses": ["192.0.2.0/31"], "avoidBuggyIPs": true }),
-            ),
-            ("six", json!({ "addresses": ["2001:db8::/126"] })),
-            (
-                "gold",
-                json!({ "addresses": ["192.0.2.2/31", "2001:db8::4/126"], "serviceAllocation": gold }),
-            ),
-        ]),
-        pools(&[
-            (
-                "renamed",
-                json!({ "addresses": ["192.0.2.0/30", "2001:db8::/126"], "autoAssign": false }),
-            ),
-            ("late", json!({ "addresses": ["192.0.2.4-192.0.2.5"] })),
-        ]),
-        Pools::default(),
-    ]
 }
 
 impl Shape {
@@ -104,7 +83,10 @@ impl Shape {
             4 => (&[IpFamily::V6, IpFamily::V4], FamilyPolicy::PreferDualStack),
             _ => (&BOTH, FamilyPolicy::RequireDualStack),
         };
+        // Of the last names, in another namespace.
+        let namespace = if name < "d" { "default" } else { "bank" };
         let mut service = service(name)
+            .in_namespace(namespace)
             .with_families(families, policy)
             .on_ports(&[(Protocol::Tcp, self.port)]);
         service.load_balancer = self.load_balancer;
@@ -140,6 +122,8 @@ impl Shape {
 #[derive(Default)]
 struct Cluster {
     allocator: Allocator,
+    /// Which of the [`models`] is configured.
+    configured: usize,
     services: BTreeMap<String, ServiceFacts>,
     waiting: BTreeMap<String, Lack>,
 }
@@ -166,7 +150,8 @@ impl Cluster {
             }
             Step::Configure(index) => {
                 let before = self.services.clone();
-                self.allocator.set_pools(configurations().swap_remove(*index));
+                self.configured = *index;
+                self.allocator.set_pools(model::pools(&models()[*index]));
                 self.converge(self.services.keys().cloned().collect());
                 for old in before.values() {
                     self.check_kept(old);
@@ -229,8 +214,14 @@ impl Cluster {
 
     fn check(&mut self) {
         let holders: Vec<&ServiceFacts> = self.services.values().collect();
+        let pools = models().swap_remove(self.configured);
         for service in &holders {
-            self.check_alone(service);
+            check_alone(service, &pools);
+            let waits = service.load_balancer && service.ingress.is_empty();
+            assert!(
+                !waits || !could_be_served(service, &pools, &holders),
+                "waits in vain: {service:?}"
+            );
             for other in holders.iter().filter(|other| other.key != service.key) {
                 check_pair(service, other);
             }
@@ -239,46 +230,14 @@ impl Cluster {
         self.check_restart();
     }
 
-    fn check_alone(&self, service: &ServiceFacts) {
-        let Some(pools) = self.allocator.pools() else {
-            return;
-        };
-        assert!(service.load_balancer || service.ingress.is_empty());
-        let families: Vec<IpFamily> = service.ingress.iter().map(|ip| IpFamily::from(*ip)).collect();
-        let wanted: Vec<IpFamily> = service.cluster_ips.iter().map(|ip| IpFamily::from(*ip)).collect();
-        assert!(
-            families.iter().all(|family| wanted.contains(family)),
-            "{service:?}"
-        );
-        let required = service.family_policy == FamilyPolicy::RequireDualStack;
-        assert!(
-            families.is_empty() || !required || families.len() == 2,
-            "{service:?}"
-        );
-        match (service.ingress.is_empty(), service.allocated_from()) {
-            (true, None) => {}
-            (false, Some(pool)) => {
-                let pool = pools.get(pool).expect("a pool that does not exist is noted");
-                assert!(service.ingress.iter().all(|ip| pool.offers(*ip)) && pool.serves(service));
-                let asked = service
-                    .requested_pool()
-                    .filter(|asked| pools.get(asked).is_some());
-                assert!(asked.is_none_or(|asked| asked == pool.name));
-            }
-            (ingress, pool) => panic!("status and note differ: {ingress} {pool:?}"),
-        }
-    }
-
     /// A change of the pools takes no more from a Service than it has to.
     fn check_kept(&self, old: &ServiceFacts) {
-        let Some(pools) = self.allocator.pools() else {
-            return;
-        };
-        let asked = old.requested_pool().filter(|asked| pools.get(asked).is_some());
+        let pools = models().swap_remove(self.configured);
+        let asked = model::asked_pool(old, &pools);
         let pool_of = |ip: IpAddr| {
             let mut all = pools.iter();
-            let pool = all.find(|pool| pool.offers(ip) && pool.serves(old))?;
-            asked.is_none_or(|asked| asked == pool.name).then_some(&pool.name)
+            let pool = all.find(|pool| pool.offers(ip) && (pool.serves)(old))?;
+            asked.is_none_or(|asked| asked == pool.name).then_some(pool.name)
         };
         let new = &self.services[&old.key.name].ingress;
         let allowed: Vec<_> = old.ingress.iter().filter_map(|ip| pool_of(*ip)).collect();
@@ -334,19 +293,62 @@ impl Cluster {
     }
 }
 
+/// What holds for each Service, whoever else there is.
+fn check_alone(service: &ServiceFacts, pools: &[PoolModel]) {
+    assert!(service.load_balancer || service.ingress.is_empty());
+    let families: Vec<IpFamily> = service.ingress.iter().map(|ip| IpFamily::from(*ip)).collect();
+    let wanted: Vec<IpFamily> = service.cluster_ips.iter().map(|ip| IpFamily::from(*ip)).collect();
+    assert!(
+        families.iter().all(|family| wanted.contains(family)),
+        "{service:?}"
+    );
+    assert!(families.len() < 2 || families[0] != families[1], "{service:?}");
+    let required = service.family_policy == FamilyPolicy::RequireDualStack;
+    assert!(
+        families.is_empty() || !required || families.len() == 2,
+        "{service:?}"
+    );
+    let (Some(name), false) = (service.allocated_from(), service.ingress.is_empty()) else {
+        assert!(
+            service.allocated_from().is_none() && service.ingress.is_empty(),
+            "status and note differ: {service:?}"
+        );
+        return;
+    };
+    let pool = pools.iter().find(|pool| pool.name == name);
+    let pool = pool.expect("a pool that does not exist is noted");
+    assert!(
+        service.ingress.iter().all(|ip| pool.offers(*ip)) && (pool.serves)(service),
+        "{service:?}"
+    );
+    assert!(
+        model::asked_pool(service, pools).is_none_or(|asked| asked == name),
+        "{service:?}"
+    );
+    // Exactly what it asks for.
+    if let Some(Ok(asked)) = requested(service) {
+        let (asked, has): (BTreeSet<_>, BTreeSet<_>) =
+            (asked.iter().collect(), service.ingress.iter().collect());
+        assert_eq!(asked, has, "{service:?}");
+    }
+}
+
 /// The sharing rule, stated once more.
 fn check_pair(one: &ServiceFacts, other: &ServiceFacts) {
     if !one.ingress.iter().any(|ip| other.ingress.contains(ip)) {
         return;
     }
+    assert!(may_share(one, other), "{one:?} {other:?}");
+}
+
+fn may_share(one: &ServiceFacts, other: &ServiceFacts) -> bool {
+    let key = |service: &ServiceFacts| service.sharing_annotation().unwrap_or_default().to_owned();
     let local = |service: &ServiceFacts| service.traffic_policy == TrafficPolicy::Local;
-    assert!(!one.sharing_key().is_empty() && one.sharing_key() == other.sharing_key());
-    assert!(
-        one.ports.iter().all(|port| !other.ports.contains(port)),
-        "{one:?} {other:?}"
-    );
-    assert_eq!(local(one), local(other));
-    assert!(!local(one) || one.selector == other.selector);
+    !key(one).is_empty()
+        && key(one) == key(other)
+        && one.ports.iter().all(|port| !other.ports.contains(port))
+        && local(one) == local(other)
+        && (!local(one) || one.selector == other.selector)
 }
 
 proptest! {
@@ -363,10 +365,10 @@ proptest! {
                 shape.of(name).created_at(*created).holding(Some("main"), &ips(STATUSES[*status]))
             })
             .collect();
-        services.sort_by_key(|service| service.created_s); // stable: of equal age in the order of names
+        services.sort_by_key(|service| (service.created_s, service.key.clone()));
         let start = |services: &[ServiceFacts]| {
             let mut allocator = Allocator::new();
-            allocator.set_pools(configurations().swap_remove(configuration));
+            allocator.set_pools(model::pools(&models()[configuration]));
             adopt(&mut allocator, services);
             allocator
         };
