@@ -15,12 +15,16 @@ use k8s_openapi::api::core::v1::Node;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
+use metallb_api::NamespacedName;
 use metallb_api::v1beta1::{BFDProfile, BGPAdvertisement, Community, IPAddressPool, L2Advertisement};
 use metallb_api::v1beta2::BGPPeer;
+use metallb_core::config::Fault;
 use metallb_core::config::objects::{Kind, Object, Objects};
 use metallb_runtime::log::chain;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+
+use crate::findings::Finding;
 
 /// How long the lists may take. The API server waits a little longer for us, so that it gets our message and not its own.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -32,6 +36,13 @@ pub(crate) struct ListError {
     kind: &'static str,
     /// It is part of the text, because all of it goes to somebody at a prompt.
     reason: String,
+}
+
+/// The objects of one kind.
+#[derive(Debug, Default)]
+struct Decoded {
+    readable: Vec<Object>,
+    unreadable: Vec<Finding>,
 }
 
 /// Lists the objects of `kinds` in `namespace`, and the nodes if they are wanted.
@@ -47,33 +58,46 @@ pub(crate) async fn list(
         nodes,
         ..Objects::default()
     };
-    for object in listed.into_iter().flatten() {
-        objects.insert(object);
-    }
-    Ok(objects)
-}
-
-/// Lists everything for somebody who is in no hurry: one kind after the other, so that one connection is enough.
-pub(crate) async fn list_in_turn(client: &Client, namespace: &str) -> Result<Objects, ListError> {
-    let mut objects = Objects::default();
-    for kind in Kind::ALL {
-        for object in of_kind(client, namespace, kind).await? {
+    for Decoded { readable, .. } in listed {
+        for object in readable {
             objects.insert(object);
         }
     }
-    // Where advertisements meet matters only if there are two. A cluster may have thousands of nodes.
-    objects.nodes = node_labels(client, objects.bgp_advertisements.len() > 1).await?;
     Ok(objects)
 }
 
-async fn of_kind(client: &Client, namespace: &str, kind: Kind) -> Result<Vec<Object>, ListError> {
+/// Lists everything for somebody who is in no hurry: one kind after the other, so that one connection is enough. Returns
+/// also what does not decode.
+pub(crate) async fn list_in_turn(
+    client: &Client,
+    namespace: &str,
+) -> Result<(Objects, Vec<Finding>), ListError> {
+    let mut objects = Objects::default();
+    let mut findings = Vec::new();
+    for kind in Kind::ALL {
+        let Decoded { readable, unreadable } = of_kind(client, namespace, kind).await?;
+        for object in readable {
+            objects.insert(object);
+        }
+        findings.extend(unreadable);
+    }
+    // Where advertisements meet matters only if there are two. A cluster may have thousands of nodes.
+    objects.nodes = node_labels(client, objects.bgp_advertisements.len() > 1).await?;
+    Ok((objects, findings))
+}
+
+async fn of_kind(client: &Client, namespace: &str, kind: Kind) -> Result<Decoded, ListError> {
     let objects = match kind {
-        Kind::BfdProfile => read::<BFDProfile>(client, namespace, Object::BfdProfile).await,
-        Kind::BgpAdvertisement => read::<BGPAdvertisement>(client, namespace, Object::BgpAdvertisement).await,
-        Kind::BgpPeer => read::<BGPPeer>(client, namespace, Object::BgpPeer).await,
-        Kind::Community => read::<Community>(client, namespace, Object::Community).await,
-        Kind::IpAddressPool => read::<IPAddressPool>(client, namespace, Object::IpAddressPool).await,
-        Kind::L2Advertisement => read::<L2Advertisement>(client, namespace, Object::L2Advertisement).await,
+        Kind::BfdProfile => read::<BFDProfile>(client, namespace, kind, Object::BfdProfile).await,
+        Kind::BgpAdvertisement => {
+            read::<BGPAdvertisement>(client, namespace, kind, Object::BgpAdvertisement).await
+        }
+        Kind::BgpPeer => read::<BGPPeer>(client, namespace, kind, Object::BgpPeer).await,
+        Kind::Community => read::<Community>(client, namespace, kind, Object::Community).await,
+        Kind::IpAddressPool => read::<IPAddressPool>(client, namespace, kind, Object::IpAddressPool).await,
+        Kind::L2Advertisement => {
+            read::<L2Advertisement>(client, namespace, kind, Object::L2Advertisement).await
+        }
     };
     objects.map_err(|reason| ListError {
         kind: kind.as_str(),
@@ -81,8 +105,12 @@ async fn of_kind(client: &Client, namespace: &str, kind: Kind) -> Result<Vec<Obj
     })
 }
 
-/// Objects that do not decode are left out: they are not in force either, and must not keep others from being mended.
-async fn read<K>(client: &Client, namespace: &str, wrap: fn(Box<K>) -> Object) -> Result<Vec<Object>, String>
+async fn read<K>(
+    client: &Client,
+    namespace: &str,
+    kind: Kind,
+    wrap: fn(Box<K>) -> Object,
+) -> Result<Decoded, String>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned,
 {
@@ -90,21 +118,33 @@ where
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let parameters = ListParams::default();
     let listed = in_time(api.list(&parameters)).await?;
-    let parse = |object: DynamicObject| {
-        let name = object.metadata.name.clone().unwrap_or_default();
-        let parsed = object.try_parse::<K>();
-        parsed
-            .inspect_err(
-                |error| tracing::warn!(kind = %resource.kind, name, %error, "left out of the validation"),
-            )
-            .ok()
-    };
-    Ok(listed
-        .items
-        .into_iter()
-        .filter_map(parse)
-        .map(|object| wrap(Box::new(object)))
-        .collect())
+    Ok(decode(listed.items, kind, wrap))
+}
+
+/// Objects that do not decode are set aside: they are not in force either, and must not keep others from being mended.
+/// Whoever has stored them did so with another version of the definition.
+fn decode<K>(objects: Vec<DynamicObject>, kind: Kind, wrap: fn(Box<K>) -> Object) -> Decoded
+where
+    K: Resource + DeserializeOwned,
+{
+    let mut decoded = Decoded::default();
+    for object in objects {
+        let metadata = object.metadata.clone();
+        match object.try_parse::<K>() {
+            Ok(object) => decoded.readable.push(wrap(Box::new(object))),
+            Err(error) => {
+                let fault = Fault {
+                    kind: kind.as_str(),
+                    object: NamespacedName::of(&metadata),
+                    message: format!("cannot be read: {}", chain(&error)),
+                };
+                tracing::warn!(kind = fault.kind, object = %fault.object, error = fault.message, "object left out");
+                let uid = metadata.uid.unwrap_or_default();
+                decoded.unreadable.push(Finding { fault, uid });
+            }
+        }
+    }
+    decoded
 }
 
 async fn node_labels(
@@ -135,5 +175,39 @@ async fn in_time<T>(list: impl Future<Output = kube::Result<T>>) -> Result<T, St
             "the API server did not answer within {} s; try again",
             PATIENCE.as_secs()
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_decode_is_named_with_its_error_and_hides_no_other() {
+        let object = |name: &str, preference: i64| -> DynamicObject {
+            serde_json::from_value(json!({
+                "apiVersion": "metallb.io/v1beta1", "kind": "BGPAdvertisement",
+                "metadata": { "name": name, "namespace": "metallb-system", "uid": format!("uid of {name}") },
+                "spec": { "localPref": preference }
+            }))
+            .unwrap()
+        };
+        let Decoded { readable, unreadable } = decode::<BGPAdvertisement>(
+            vec![object("old", -1), object("good", 1)],
+            Kind::BgpAdvertisement,
+            Object::BgpAdvertisement,
+        );
+        assert_eq!(readable.iter().map(Object::name).collect::<Vec<_>>(), ["good"]);
+        let [Finding { fault, uid }] = unreadable.as_slice() else {
+            panic!("{unreadable:?}")
+        };
+        assert_eq!(uid, "uid of old");
+        let text = fault.to_string();
+        assert!(
+            text.starts_with("BGPAdvertisement metallb-system/old: cannot be read: ") && text.contains("-1"),
+            "{text}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What is wrong with the objects beside pools: advertisements, peers, profiles, communities. The webhooks refuse such an
-//! object; this is about those that slipped in while nobody could answer, and about what became wrong later.
+//! object; this is about those that slipped in while nobody could answer, about what became wrong later, and about objects of
+//! any kind that do not decode.
 //!
 //! ```text
 //!   watches: something changed ─► a moment's rest ─► list everything ─► core::config ─► findings ─► owner task
@@ -156,8 +157,8 @@ impl Finder {
     }
 
     async fn look(&mut self) -> Result<(), existing::ListError> {
-        let objects = existing::list_in_turn(&self.client, &self.namespace).await?;
-        let found = Some(findings(&objects));
+        let (objects, unreadable) = existing::list_in_turn(&self.client, &self.namespace).await?;
+        let found = Some(findings(&objects, unreadable));
         self.findings.send_if_modified(|known| {
             let news = *known != found;
             *known = found;
@@ -167,7 +168,8 @@ impl Finder {
     }
 }
 
-fn findings(objects: &Objects) -> Vec<Finding> {
+/// What is wrong with the objects, beside those that are `unreadable` anyway.
+fn findings(objects: &Objects, unreadable: Vec<Finding>) -> Vec<Finding> {
     let finding = |fault: Fault| Finding {
         uid: Kind::ALL
             .into_iter()
@@ -176,8 +178,6 @@ fn findings(objects: &Objects) -> Vec<Finding> {
             .unwrap_or_default(),
         fault,
     };
-    standing::faults_beside_pools(objects)
-        .into_iter()
-        .map(finding)
-        .collect()
+    let faults = standing::faults_beside_pools(objects).into_iter();
+    unreadable.into_iter().chain(faults.map(finding)).collect()
 }
