@@ -161,10 +161,10 @@ impl Office {
                         self.world.observe(world::Input::Speaker(change));
                     }
                     Some(Input::World(input)) => {
-                        if !matches!(input, world::Input::Node(_)) {
+                        self.world.observe(input); // who is at fault is told elsewhere
+                        if self.world.take_configured() {
                             hearing.observe_configuration();
                         }
-                        self.world.observe(input); // who is at fault is told elsewhere
                     }
                 },
                 batch = cases.recv() => {

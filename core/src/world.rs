@@ -17,6 +17,7 @@ use crate::layer2::{Reach, Standing, members};
 
 mod change;
 mod claim;
+mod configuration;
 mod group;
 mod planning;
 pub mod read;
@@ -28,7 +29,7 @@ mod unannounced;
 pub use claim::Claim;
 pub use unannounced::{Cause, Unannounced};
 
-use change::{good, merge};
+use change::merge;
 use recent::Recent;
 
 /// Something that a speaker learns.
@@ -114,6 +115,8 @@ pub struct World {
     bgp_advertisements: BTreeMap<String, BgpAdvertisement>,
     /// Of the last version of each object that is not in force because of it.
     faults: BTreeSet<Fault>,
+    /// A pool or an advertisement says something else since that was last asked.
+    configured: bool,
     interfaces: BTreeSet<String>,
     /// The nodes whose speakers hear of one another, once they do.
     alive: Option<BTreeSet<String>>,
@@ -167,6 +170,7 @@ impl World {
             l2_advertisements: BTreeMap::new(),
             bgp_advertisements: BTreeMap::new(),
             faults: BTreeSet::new(),
+            configured: false,
             interfaces: BTreeSet::new(),
             alive: None,
             declared_dead: 0,
@@ -323,46 +327,6 @@ impl World {
                 self.slices_of.insert(entry);
             }
         }
-    }
-
-    /// A change of the configuration. A pool that no longer holds an address in use is applied like any other: the
-    /// Service goes on under the pool that the controller noted on it until the controller has given it another
-    /// address (see `planning`). Refusing the whole configuration until then, as MetalLB's speaker does, would hold
-    /// up unrelated changes.
-    fn configure<F: Clone + PartialEq>(
-        &mut self,
-        kind: &'static str,
-        change: Change<Result<F, String>>,
-        table: fn(&mut Self) -> &mut BTreeMap<String, F>,
-    ) -> Vec<Fault> {
-        let namespace = change.namespace();
-        let only = match &change {
-            Change::Apply(key, _) | Change::Delete(key) => Some(key.name.clone()),
-            Change::Reset(_) => None,
-        };
-        let (change, faults) = good(change.by_name(), table(self));
-        if let Some(change) = change {
-            self.stale.every_plan |= !merge(table(self), change).is_empty();
-        }
-        let fault = |(name, message)| {
-            let object = NamespacedName::new(namespace.clone(), name);
-            Fault {
-                kind,
-                object,
-                message,
-            }
-        };
-        let faults: Vec<Fault> = faults.into_iter().map(fault).collect();
-        let looked_at =
-            |known: &Fault| known.kind == kind && only.as_ref().is_none_or(|name| *name == known.object.name);
-        self.faults.retain(|known| !looked_at(known));
-        self.faults.extend(faults.iter().cloned());
-        faults
-    }
-
-    /// What is wrong with the configuration now.
-    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.faults.iter()
     }
 
     /// Derives what all plans have in common.

@@ -1,5 +1,7 @@
 //! Why nobody announces, as who is no speaker finds it out.
 
+use metallb_api::NamespacedName;
+
 use super::*;
 use crate::plan::Patience;
 use crate::world::Cause;
@@ -208,4 +210,21 @@ fn what_may_pass_by_itself_is_given_time() {
         let told = scene.unannounced("web").map(|told| told.patience);
         assert_eq!(told, Some(patience), "row {number}");
     }
+}
+
+#[test]
+fn what_a_pools_status_counts_is_no_change_of_the_configuration() {
+    let mut world = World::from_outside(None);
+    let mut changed = |addresses: &str| {
+        let mut scene = Scene::default();
+        scene.pool("pool", &[addresses]);
+        let pool = scene.pools.remove("pool").unwrap();
+        let key = NamespacedName::new("metallb-system", "pool");
+        world.observe(Input::Pool(Change::Apply(key, Ok(pool))));
+        let changed = world.take_configured();
+        assert!(!world.take_configured(), "once for each change");
+        changed
+    };
+    let told = ["192.0.2.0/24", "192.0.2.0/24", "192.0.2.0/25"].map(&mut changed);
+    assert_eq!(told, [true, false, true]);
 }
