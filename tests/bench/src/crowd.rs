@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::watcher::{self, Event};
 use metallb_e2e::fixtures::{self, ingress_addresses};
@@ -35,6 +36,8 @@ pub enum Purpose {
     Address,
     /// To be announced: their endpoints are the ready pods of the web server [`WEB`].
     Announcement,
+    /// To be announced, with these endpoints, while no node programs them: thousands of them.
+    Crowd,
 }
 
 /// What is known of the address of a Service.
@@ -249,21 +252,18 @@ fn name(number: usize) -> String {
 }
 
 fn service(number: usize, purpose: Purpose) -> Result<Service> {
-    let service = match purpose {
-        Purpose::Announcement => {
-            let mut service = fixtures::load_balancer(WEB)?;
-            service.metadata.name = Some(name(number));
-            service
-        }
+    let mut service = match purpose {
+        Purpose::Announcement | Purpose::Crowd => fixtures::load_balancer(WEB)?,
         Purpose::Address => serde_json::from_value(json!({
-            "metadata": {"name": name(number), "labels": {PROXY: "nobody"}},
-            "spec": {
-                "type": "LoadBalancer",
-                "allocateLoadBalancerNodePorts": false, // there are only 2,768
-                "ports": [{"port": 80}],
-            },
+            "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
         }))?,
     };
+    service.metadata.name = Some(name(number));
+    if purpose != Purpose::Announcement {
+        service.labels_mut().insert(PROXY.into(), "nobody".into());
+        let spec = service.spec.get_or_insert_default();
+        spec.allocate_load_balancer_node_ports = Some(false); // there are only 2,768
+    }
     Ok(service)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Amount, Row};
+use super::{Amount, GROWS, Row};
 use crate::bench::Bench;
 use crate::containers;
 use crate::crowd::{Crowd, Purpose};
@@ -12,23 +12,23 @@ use crate::figure::{Figure, Reading, Unit};
 
 const CONTROLLER: [Figure; 2] = [
     Figure::new("controller, idle", Unit::Megabytes),
-    Figure::new("controller, with 500 Services", Unit::Megabytes),
+    Figure::new("controller, with the Services", Unit::Megabytes),
 ];
 const SPEAKER: [Figure; 2] = [
     Figure::new("largest speaker, idle", Unit::Megabytes).at_most(12.0),
-    Figure::new("largest speaker, with 500 Services", Unit::Megabytes),
+    Figure::new("largest speaker, with the Services", Unit::Megabytes).at_most(20.0),
 ];
 const OPERATOR: [Figure; 2] = [
-    Figure::new("operator, idle", Unit::Megabytes),
-    Figure::new("operator, with 500 Services", Unit::Megabytes),
+    Figure::new("operator, idle", Unit::Megabytes).at_most(12.0),
+    Figure::new("operator, with the Services", Unit::Megabytes).at_most(12.0),
 ];
 
 /// Upstream takes 4 seconds for 500 Services, and as long again to announce them.
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(5);
 
 pub(super) static ROW: Row = Row {
     name: "memory",
-    about: "resident memory (VmRSS) of each process, idle and while 500 Services are announced",
+    about: "resident memory (VmRSS) of each process, idle and while 5,000 Services are announced",
     figures: &[
         CONTROLLER[0],
         CONTROLLER[1],
@@ -37,7 +37,11 @@ pub(super) static ROW: Row = Row {
         OPERATOR[0],
         OPERATOR[1],
     ],
-    amount: Amount::same(500),
+    amount: Amount {
+        ours: 5_000,
+        upstream: Some(500),
+        because: GROWS,
+    },
     measure: |bench, count| Box::pin(measure(bench, count)),
 };
 
@@ -48,7 +52,7 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
             bench.quiet().await?;
             let mut readings = read(bench, 0).await?;
             let mut crowd = Crowd::of(namespace).await?;
-            crowd.create(0..count, Purpose::Announcement).await?;
+            crowd.create(0..count, Purpose::Crowd).await?;
             crowd.have_addresses(count, LIMIT).await?;
             for given in crowd.addresses().into_values() {
                 bench.first_answer(given.address, LIMIT).await?;
