@@ -3,8 +3,10 @@
 //! Owns the differences between what the derive macros can say and what a CustomResourceDefinition should say.
 //! Never adds or removes a field: the types alone decide what a kind has.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
 mod kubernetes;
@@ -64,6 +66,7 @@ fn clean(schema: &mut JSONSchemaProps) {
     schema.format = schema.format.take().and_then(known_format);
     schema.description = schema.description.take().map(|text| unwrap_lines(&text));
     if let Some(properties) = &mut schema.properties {
+        schema.one_of = requirement_forms(properties).or(schema.one_of.take());
         properties.values_mut().for_each(clean);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
@@ -72,6 +75,35 @@ fn clean(schema: &mut JSONSchemaProps) {
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         clean(values);
     }
+}
+
+/// The forms of one requirement of a label selector, if these are its properties: In and NotIn compare with values, Exists
+/// and DoesNotExist do not. Alternatives in the schema and not a rule, because a rule would need to know how long the lists
+/// of selectors and of requirements may be; and here, because the derive would merge the alternatives into one.
+fn requirement_forms(properties: &BTreeMap<String, JSONSchemaProps>) -> Option<Vec<JSONSchemaProps>> {
+    let is_requirement = properties.len() == 3
+        && ["key", "values"]
+            .iter()
+            .all(|name| properties.contains_key(*name));
+    let operators = properties.get("operator")?.enum_.as_deref().unwrap_or_default();
+    let form = |with_values: bool| {
+        let takes = |operator: &&JSON| with_values == matches!(operator.0.as_str(), Some("In" | "NotIn"));
+        let operator = JSONSchemaProps {
+            enum_: Some(operators.iter().filter(takes).cloned().collect()),
+            ..JSONSchemaProps::default()
+        };
+        let values = JSONSchemaProps {
+            min_items: with_values.then_some(1),
+            max_items: (!with_values).then_some(0),
+            ..JSONSchemaProps::default()
+        };
+        JSONSchemaProps {
+            properties: Some([("operator".into(), operator), ("values".into(), values)].into()),
+            required: with_values.then(|| vec!["values".into()]),
+            ..JSONSchemaProps::default()
+        }
+    };
+    (is_requirement && operators.len() == 4).then(|| vec![form(true), form(false)])
 }
 
 /// The formats that an API server knows; for others it prints a warning to whoever applies the definition. An
@@ -104,6 +136,34 @@ mod tests {
         assert_eq!(after("int64").as_deref(), Some("int64"));
         assert_eq!(after("date-time").as_deref(), Some("date-time"));
         assert_eq!(after("uint16"), None);
+    }
+
+    #[test]
+    fn a_requirement_has_values_if_its_operator_compares_with_them() {
+        let operators = ["In", "NotIn", "Exists", "DoesNotExist"].map(|operator| JSON(operator.into()));
+        let operator = JSONSchemaProps {
+            enum_: Some(operators.into()),
+            ..of_type("string")
+        };
+        let property = |name: &str, schema: JSONSchemaProps| (name.to_owned(), schema);
+        let mut properties = BTreeMap::from([
+            property("key", of_type("string")),
+            property("operator", operator),
+            property("values", of_type("array")),
+        ]);
+        let forms = requirement_forms(&properties).unwrap();
+        assert_eq!(
+            serde_json::to_value(forms).unwrap(),
+            serde_json::json!([
+                { "properties": { "operator": { "enum": ["In", "NotIn"] }, "values": { "minItems": 1 } },
+                  "required": ["values"] },
+                { "properties": { "operator": { "enum": ["Exists", "DoesNotExist"] }, "values": { "maxItems": 0 } } },
+            ])
+        );
+        properties.insert("operator".into(), of_type("string"));
+        assert_eq!(requirement_forms(&properties), None);
+        properties.remove("operator");
+        assert_eq!(requirement_forms(&properties), None);
     }
 
     #[test]

@@ -48,6 +48,10 @@ use serde::{Deserialize, Serialize};
         "!(has(self.peerAddress) && self.peerAddress != '' && has(self.interface) && self.interface != '')"
     ).message("peer has both Address and Interface specified"),
     validation = Rule::new(
+        "!(has(self.password) && self.password != '' && has(self.passwordSecret) && has(self.passwordSecret.name) \
+         && self.passwordSecret.name != '')"
+    ).message("can not have both password and secret ref set"),
+    validation = Rule::new(
         "!has(self.holdTime) || !has(self.keepaliveTime) || duration(self.keepaliveTime) <= duration(self.holdTime)"
     ).message("invalid keepaliveTime, must be lower than holdTime"),
     validation = Rule::new(
