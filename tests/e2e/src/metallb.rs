@@ -11,9 +11,10 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use metallb_api::names::object;
 use metallb_api::v1beta1::{IPAddressPool, LogLevel, MetalLB, MetalLBSpec};
+use serde_json::json;
 
 use crate::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, ingress_addresses};
 use crate::kubernetes::{Cluster, TempNamespace};
@@ -130,6 +131,42 @@ pub async fn absent(cluster: &Cluster) -> Result<()> {
     .await
 }
 
+/// Removes MetalLB, as manuals say before a change of versions, and waits until the last of its pods has ended: until then
+/// a controller decides about Services.
+///
+/// # Errors
+/// If the operator is not there, or a pod does not end.
+pub async fn stop(cluster: &Cluster) -> Result<()> {
+    in_metallb(cluster, &["delete", "metallb", "metallb"]).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    let all = ListParams::default().labels("app=metallb");
+    wait::until("no pod of MetalLB", ROLLOUT_LIMIT, async || {
+        let pods = pods.list(&all).await?.items;
+        let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
+        Ok::<_, kube::Error>(if names.is_empty() {
+            Look::Done(())
+        } else {
+            Look::NotYet(names.join(", "))
+        })
+    })
+    .await
+}
+
+/// Creates a Service with this address in its status, as another MetalLB, or an earlier controller, has left it.
+///
+/// # Errors
+/// If the API server refuses it.
+pub async fn served(namespace: &TempNamespace, service: Service, address: &str) -> Result<()> {
+    let name = service.name_any();
+    namespace.apply(service).await?;
+    let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
+    let services = namespace.api::<Service>();
+    services
+        .patch_status(&name, &PatchParams::default(), &Patch::Merge(status))
+        .await?;
+    Ok(())
+}
+
 /// Starts so many web servers called [`WEB`], and waits until they are ready.
 ///
 /// # Errors
@@ -167,7 +204,7 @@ pub async fn on_the_wire(
 pub async fn tune_speakers(cluster: &Cluster, numbers: Option<&str>) -> Result<()> {
     let name = object::MEMBERLIST_CONFIG;
     if let Some(numbers) = numbers {
-        let object = serde_json::json!({
+        let object = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": name, "namespace": METALLB_NAMESPACE},
@@ -279,6 +316,17 @@ pub async fn until_in_use(cluster: &Cluster, pool: &str, count: usize, limit: Du
         })
     })
     .await
+}
+
+/// The status, reason and message of a condition of a Service of the test, if it has one of this type.
+///
+/// # Errors
+/// If there is no such Service.
+pub async fn condition(namespace: &TempNamespace, service: &str, type_: &str) -> Result<Option<[String; 3]>> {
+    let status = namespace.api::<Service>().get(service).await?.status;
+    let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+    let found = conditions.into_iter().find(|one| one.type_ == type_);
+    Ok(found.map(|one| [one.status, one.reason, one.message]))
 }
 
 /// The Event about a Service of the test with this reason, once there is one.

@@ -4,18 +4,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::ResourceExt;
-use kube::api::{Api, ListParams, LogParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, LogParams};
 use metallb_api::v1beta1::MetalLBSpec;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE};
 use metallb_e2e::installation::{path, without_metallb};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::Lab;
-use metallb_e2e::metallb::{self, addresses, all_addresses, available, event, run_as};
+use metallb_e2e::metallb::{self, addresses, all_addresses, available, event, run_as, served, stop};
 use metallb_e2e::upstream;
 use metallb_e2e::wait::{self, Look};
-use serde_json::json;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -41,36 +39,6 @@ async fn migrated(cluster: &Cluster, namespace: &str, name: &str) -> Result<Stri
         "migrate",
     ];
     cluster.kubectl_with_input(words, &old).await
-}
-
-/// Stops MetalLB, as the manual says before a change of versions.
-async fn stop(cluster: &Cluster) -> Result<()> {
-    let words = ["--namespace", METALLB_NAMESPACE, "delete", "metallb", "metallb"];
-    cluster.kubectl(words).await?;
-    let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
-    // Those too that are about to end: until then a controller decides about Services.
-    let all = ListParams::default().labels("app=metallb");
-    wait::until("no pod of MetalLB", LIMIT, async || {
-        let pods = pods.list(&all).await?.items;
-        let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
-        Ok::<_, kube::Error>(if names.is_empty() {
-            Look::Done(())
-        } else {
-            Look::NotYet(names.join(", "))
-        })
-    })
-    .await
-}
-
-/// A Service with an address in its status, as the old MetalLB left it.
-async fn served(namespace: &TempNamespace, name: &str, address: &str) -> Result<()> {
-    namespace.apply(fixtures::load_balancer(name)?).await?;
-    let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
-    let services = namespace.api::<Service>();
-    services
-        .patch_status(name, &PatchParams::default(), &Patch::Merge(status))
-        .await?;
-    Ok(())
 }
 
 #[tokio::test]
@@ -109,9 +77,9 @@ data:
             let new = migrated(&cluster, METALLB_NAMESPACE, "config").await?;
             stop(&cluster).await?;
             // Not in the order in which they would be given.
-            served(namespace, "web", "172.30.211.245").await?;
-            served(namespace, "shop", "172.30.211.240").await?;
-            served(namespace, "routed", "172.30.212.7").await?;
+            served(namespace, fixtures::load_balancer("web")?, "172.30.211.245").await?;
+            served(namespace, fixtures::load_balancer("shop")?, "172.30.211.240").await?;
+            served(namespace, fixtures::load_balancer("routed")?, "172.30.212.7").await?;
             let before = all_addresses(namespace).await?;
 
             namespace.kubectl_apply_elsewhere(&new).await?;
@@ -286,8 +254,8 @@ async fn comes_true(namespace: &TempNamespace) -> Result<()> {
         .apply(fixtures::pool("here", &["172.30.223.10-172.30.223.20"]))
         .await?;
     namespace.apply(fixtures::l2_advertisement("here", &[])).await?;
-    served(namespace, "stays", "172.30.223.15").await?;
-    served(namespace, "moves", "172.30.224.1").await?;
+    served(namespace, fixtures::load_balancer("stays")?, "172.30.223.15").await?;
+    served(namespace, fixtures::load_balancer("moves")?, "172.30.224.1").await?;
     let (code, said) = preflight(cluster).await?;
     println!("{said}");
     ensure!(code == 1, "{code}: {said}");

@@ -5,36 +5,24 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use k8s_openapi::api::core::v1::{Event, Service};
+use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::ListParams;
+use metallb_api::names::condition::ANNOUNCED;
 use metallb_api::v1beta1::MetalLBSpec;
 use metallb_e2e::fixtures::{self, WEB_PORT, l2_advertisement, pool};
 use metallb_e2e::kubernetes::TempNamespace;
-use metallb_e2e::metallb::{available, on_the_wire, ordinary, resource, serve_web};
+use metallb_e2e::metallb::{available, condition, on_the_wire, ordinary, resource, serve_web};
 use metallb_e2e::wait::{self, Look};
 
 /// Pods are given half a minute to start before it is told that they do not.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// The condition of a Service about being announced: its status, reason and message.
-async fn condition(namespace: &TempNamespace, service: &str) -> Result<Option<[String; 3]>> {
-    let found = namespace.api::<Service>().get(service).await?;
-    let conditions = found
-        .status
-        .and_then(|status| status.conditions)
-        .unwrap_or_default();
-    let ours = conditions
-        .into_iter()
-        .find(|one| one.type_ == "metallb.io/Announced");
-    Ok(ours.map(|one| [one.status, one.reason, one.message]))
-}
-
 /// Waits until the condition has this status and reason; its message.
 async fn until_said(namespace: &TempNamespace, service: &str, status: &str, reason: &str) -> Result<String> {
     let what = format!("{service} to be said to be announced: {status}, {reason}");
     wait::until(what, LIMIT, async || {
-        Ok::<_, anyhow::Error>(match condition(namespace, service).await? {
+        Ok::<_, anyhow::Error>(match condition(namespace, service, ANNOUNCED).await? {
             Some([known, word, message]) if known == status && word == reason => Look::Done(message),
             other => Look::NotYet(format!("{other:?}")),
         })
@@ -44,7 +32,7 @@ async fn until_said(namespace: &TempNamespace, service: &str, status: &str, reas
 
 async fn until_unsaid(namespace: &TempNamespace, service: &str) -> Result<()> {
     wait::until(format!("nothing to be said about {service}"), LIMIT, async || {
-        Ok::<_, anyhow::Error>(match condition(namespace, service).await? {
+        Ok::<_, anyhow::Error>(match condition(namespace, service, ANNOUNCED).await? {
             None => Look::Done(()),
             Some(said) => Look::NotYet(format!("{said:?}")),
         })
