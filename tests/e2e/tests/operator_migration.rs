@@ -146,7 +146,7 @@ data:
     - name: on-demand
       protocol: layer2
       manualAssign: true
-      avoid-buggy-ips: true
+      avoidBuggyIPs: true
       addresses:
       - 172.30.213.254-172.30.214.1
 ";
