@@ -168,6 +168,10 @@ async fn s5_a_service_asks_for_a_pool_that_does_not_exist() -> Result<()> {
 #[tokio::test]
 async fn s6_a_service_asks_for_nothing_special() -> Result<()> {
     with_pool("s6", "doc-example", "172.30.201.0/24", true, async |namespace| {
+        // First by name, and only for those who ask for it: it is passed over.
+        let mut reserved = pool("a-reserved", &["172.30.202.0/24"]);
+        reserved.spec.auto_assign = Some(false);
+        namespace.apply(reserved).await?;
         namespace.apply(fixtures::load_balancer("service-name")?).await?;
         ensure!(addresses(namespace, "service-name", 1).await? == ["172.30.201.0"]);
         let told = event(namespace, "service-name", "IPAllocated").await?;
@@ -216,6 +220,49 @@ async fn s7_two_services_share_an_address_and_a_third_with_a_taken_port_is_refus
         }
         Ok(())
     })
+    .await
+}
+
+#[tokio::test]
+async fn s7_with_the_policy_local_services_share_an_address_if_their_selectors_are_equal() -> Result<()> {
+    with_pool(
+        "s7-local",
+        "doc-example",
+        "172.30.201.0/24",
+        true,
+        async |namespace| {
+            let sharing = |name: &str, port: i32, app: &str| -> Result<Service> {
+                let mut service = fixtures::load_balancer(name)?;
+                let key = "metallb.universe.tf/allow-shared-ip".to_owned();
+                service.metadata.annotations = Some([(key, "web-server-svc".to_owned())].into());
+                let spec = service.spec.get_or_insert_default();
+                spec.external_traffic_policy = Some("Local".to_owned());
+                spec.load_balancer_ip = Some("172.30.201.7".to_owned());
+                spec.selector = Some([("app".to_owned(), app.to_owned())].into());
+                spec.ports.get_or_insert_default()[0].port = port;
+                Ok(service)
+            };
+            for (name, port) in [("service-http", 80), ("service-https", 443)] {
+                namespace.apply(sharing(name, port, "web")?).await?;
+                ensure!(addresses(namespace, name, 1).await? == ["172.30.201.7"], "{name}");
+            }
+            namespace.apply(sharing("service-shop", 8080, "shop")?).await?;
+            let told = event(namespace, "service-shop", "AllocationFailed").await?;
+            let message = told.message.unwrap_or_default();
+            let place = namespace.name();
+            let refusal = format!(
+                "can't change sharing key for \"{place}/service-shop\", address also in use by {place}/service-http,\
+                 {place}/service-https"
+            );
+            ensure!(message.ends_with(&refusal), "{message}");
+            let found = namespace.api::<Service>().get("service-shop").await?;
+            ensure!(ingress_addresses(&found).is_empty(), "{:?}", found.status);
+            // With the selector of the others it may.
+            namespace.apply(sharing("service-shop", 8080, "web")?).await?;
+            ensure!(addresses(namespace, "service-shop", 1).await? == ["172.30.201.7"]);
+            Ok(())
+        },
+    )
     .await
 }
 
