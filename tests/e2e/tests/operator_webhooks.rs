@@ -1,22 +1,25 @@
 //! When the webhooks of the controller are asked, and that nobody has to wait for them. Each test leaves MetalLB available.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::{Node, Secret};
+use k8s_openapi::api::core::v1::{Node, Pod, Secret};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
-use metallb_api::names::object;
+use metallb_api::names::{object, webhook};
 use metallb_api::v1beta1::{ControllerConfig, IPAddressPool, MetalLBSpec};
+use metallb_e2e::command;
 use metallb_e2e::fixtures::{METALLB_NAMESPACE, pool};
 use metallb_e2e::kubernetes::Cluster;
+use metallb_e2e::lab::Lab;
 use metallb_e2e::metallb::{self, available, run_as, webhooks};
 use metallb_e2e::wait::{self, Look};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(1);
 /// Of no network, and of no other test.
@@ -173,8 +176,83 @@ async fn the_registration_comes_back_trusted_and_its_certificate_is_the_controll
     Ok(())
 }
 
+/// Asks each controller about a pool, as the API server does, which chooses one of them: also the one that does not lead has
+/// the certificate, and sees what else there is.
+async fn every_one_answers(cluster: &Cluster, controllers: &BTreeMap<String, String>) -> Result<()> {
+    let registration = webhooks(cluster, "Fail").await?;
+    let first = registration.webhooks.iter().flatten().next();
+    let authority = first.and_then(|one| one.client_config.ca_bundle.clone());
+    let authority = String::from_utf8(authority.context("a CA")?.0)?;
+    cluster.apply(&pool("first", &[ADDRESSES])).await?;
+    let outcome = async {
+        for controller in controllers.keys() {
+            let refused = ask(cluster, controller, &authority, ADDRESSES).await?;
+            let message = refused["status"]["message"].as_str().unwrap_or_default();
+            let overlaps = "overlaps with already defined CIDR";
+            ensure!(
+                refused["allowed"] == json!(false) && message.contains(overlaps),
+                "{controller}: {refused}"
+            );
+            let allowed = ask(cluster, controller, &authority, "203.0.113.80/28").await?;
+            ensure!(allowed["allowed"] == json!(true), "{controller}: {allowed}");
+        }
+        Ok(())
+    };
+    let outcome = outcome.await;
+    pools(cluster).delete("first", &DeleteParams::default()).await?;
+    outcome
+}
+
+/// What one controller answers when somebody wants to create a pool. Its certificate has to be one that the API server
+/// trusts, which knows it under the name of the Service.
+async fn ask(cluster: &Cluster, controller: &str, authority: &str, addresses: &str) -> Result<Value> {
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    let status = pods.get(controller).await?.status;
+    let address = status
+        .and_then(|status| status.pod_ip)
+        .context("a pod that runs")?;
+    let server = format!("{}.{METALLB_NAMESPACE}.svc", object::WEBHOOK_SERVICE);
+    let kind = json!({ "group": "metallb.io", "version": "v1beta1", "kind": "IPAddressPool" });
+    let resource = json!({ "group": "metallb.io", "version": "v1beta1", "resource": "ipaddresspools" });
+    let mut object = serde_json::to_value(pool("second", &[addresses]))?;
+    object["apiVersion"] = "metallb.io/v1beta1".into();
+    object["kind"] = "IPAddressPool".into();
+    let question = json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": controller, "kind": kind, "resource": resource, "name": "second",
+        "namespace": METALLB_NAMESPACE, "operation": "CREATE", "userInfo": {}, "object": object,
+    } });
+    let said = command::run_with_input(
+        "curl",
+        [
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--noproxy",
+            "*",
+            "--max-time",
+            "10",
+            "--cacert",
+            "/dev/stdin",
+            "--connect-to",
+            &format!("{server}:443:{address}:9443"),
+            "--header",
+            "Content-Type: application/json",
+            "--data",
+            &question.to_string(),
+            &format!("https://{server}{}", webhook::IP_ADDRESS_POOL.path),
+        ],
+        authority,
+    )
+    .await?;
+    let mut review: Value = serde_json::from_str(&said)?;
+    let answer = review["response"].take();
+    ensure!(answer["uid"] == json!(controller), "{answer}");
+    Ok(answer)
+}
+
 #[tokio::test]
-async fn several_controllers_run_on_several_nodes_within_a_budget() -> Result<()> {
+async fn several_controllers_run_on_several_nodes_within_a_budget_and_each_answers_the_api_server()
+-> Result<()> {
     let cluster = Cluster::connect().await?;
     let several = MetalLBSpec {
         controller_config: Some(ControllerConfig {
@@ -189,6 +267,9 @@ async fn several_controllers_run_on_several_nodes_within_a_budget() -> Result<()
     let pods = metallb::pods(&cluster, "app=metallb,component=controller").await?;
     let used: std::collections::BTreeSet<_> = pods.values().collect();
     ensure!(pods.len() == 2 && (nodes < 2 || used.len() == 2), "{pods:?}");
+    if Lab::of(&cluster)?.is_some() {
+        every_one_answers(&cluster, &pods).await?;
+    }
     let budgets: Api<PodDisruptionBudget> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
     ensure!(budgets.get_opt("controller").await?.is_some());
     available(&cluster).await?;
