@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use metallb_e2e::cluster::address::CLIENT_IPV4;
 use metallb_e2e::fixtures::{WEB_PORT, web};
 use metallb_e2e::kubernetes::TempNamespace;
@@ -216,7 +216,8 @@ spec:
     namespace.kubectl_apply(&manifest).await.map(drop)
 }
 
-const EVERY_FIELD_OF_A_POOL: &str = r"
+/// The first has every field set. Of the others one is selected by its name, and one not at all.
+const POOLS: &str = r"
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
 metadata:
@@ -230,6 +231,30 @@ spec:
   - 172.30.215.0-172.30.215.2
   autoAssign: false
   avoidBuggyIPs: true
+---
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata:
+  name: another-pool
+  namespace: metallb-system
+  labels:
+    zone: west
+spec:
+  addresses:
+  - 172.30.215.8/32
+  autoAssign: false
+---
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata:
+  name: third-pool
+  namespace: metallb-system
+  labels:
+    zone: west
+spec:
+  addresses:
+  - 172.30.215.9/32
+  autoAssign: false
 ";
 
 /// Its every field is set.
@@ -261,9 +286,9 @@ async fn s10_every_field_of_pool_and_advertisement_does_what_its_description_say
     on_the_wire("s10", async |namespace, lab| {
         let nodes: Vec<String> = lab.nodes()?.iter().map(|node| node.name()).collect();
         let [.., other, chosen] = nodes.as_slice() else {
-            return Ok(()); // a choice among one node is none
+            bail!("a choice among one node is none: start the cluster with NODES=2 or more");
         };
-        namespace.kubectl_apply_elsewhere(EVERY_FIELD_OF_A_POOL).await?;
+        namespace.kubectl_apply_elsewhere(POOLS).await?;
         namespace
             .kubectl_apply_elsewhere(&advertisement(chosen, "eth0"))
             .await?;
@@ -289,10 +314,25 @@ async fn s10_every_field_of_pool_and_advertisement_does_what_its_description_say
         }
         service(namespace, "nginx-4", "metallb.io/address-pool: ip-pool").await?;
         event(namespace, "nginx-4", "AllocationFailed").await?;
-        // ipAddressPoolSelectors, nodeSelectors and interfaces
-        for address in ["172.30.214.254", "172.30.215.1", "172.30.215.2"] {
+        // ipAddressPools and ipAddressPoolSelectors: either is enough; nodeSelectors and interfaces
+        for (name, pool) in [("named", "another-pool"), ("unselected", "third-pool")] {
+            service(namespace, name, &format!("metallb.io/address-pool: {pool}")).await?;
+        }
+        for address in ["172.30.214.254", "172.30.215.1", "172.30.215.2", "172.30.215.8"] {
             announced_by(lab, address, chosen).await?;
         }
+        let told = event(namespace, "unselected", "notAnnounced")
+            .await?
+            .message
+            .unwrap_or_default();
+        ensure!(told.contains("third-pool"), "{told}");
+        let client = lab.client()?;
+        let silent = "172.30.215.9";
+        ensure!(addresses(namespace, "unselected", 1).await? == [silent]);
+        ensure!(
+            client.who_has(silent.parse()?).await?.is_empty(),
+            "{silent} is announced"
+        );
         namespace
             .kubectl_apply_elsewhere(&advertisement(other, "eth0"))
             .await?;
@@ -300,7 +340,6 @@ async fn s10_every_field_of_pool_and_advertisement_does_what_its_description_say
         namespace
             .kubectl_apply_elsewhere(&advertisement(other, "eth9"))
             .await?;
-        let client = lab.client()?;
         wait::until("silence", LIMIT, async || {
             let owners = client.who_has("172.30.214.254".parse()?).await?;
             Ok::<_, anyhow::Error>(if owners.is_empty() {
