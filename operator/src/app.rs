@@ -3,7 +3,7 @@
 mod watches;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -23,13 +23,14 @@ use metallb_runtime::{client, memory, shutdown};
 
 use crate::args::{Args, Settings};
 use crate::leader::Candidate;
+use crate::metallb::inputs::{Rest, Versions};
 use crate::metallb::status::{Remark, State};
 use crate::metallb::{self, Context, Error, Outcome, Retry, explain};
 use crate::platform::Kinds;
 use watches::{Trigger, watches};
 
 /// Every change is seen by a watch. This only bounds how long one that was missed all the same goes unrepaired; it
-/// costs a dozen requests that write nothing.
+/// costs a dozen requests to read, and none to write if nothing was missed.
 const SAFETY_NET: Duration = Duration::from_mins(10);
 
 /// How soon the pods that are missing are looked at again: an image that cannot be pulled shows in them alone, and to
@@ -79,6 +80,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         recorder,
         backoff: Mutex::default(),
         spoken: AtomicBool::new(false),
+        rest: Mutex::default(),
     });
     tasks.spawn("ready", ready(client.clone(), settings.namespace.clone(), health));
     let candidate = args
@@ -129,6 +131,10 @@ async fn kinds(client: &Client) -> Kinds {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Operator {
     context: Context,
     recorder: Recorder,
@@ -137,6 +143,7 @@ struct Operator {
     /// Whether this process has told a state yet: the first one is told even if an earlier process did, so that the log
     /// of a restarted operator says where things stand.
     spoken: AtomicBool,
+    rest: Mutex<Rest>,
 }
 
 /// A reconciliation that has to be repeated soon. It is already logged.
@@ -190,14 +197,47 @@ impl Operator {
         }
     }
 
+    /// Reconciles, unless everything is as the last time left it.
     async fn reconcile(&self, name: &str) -> Result<Action, Failed> {
+        if name != names::object::METALLB {
+            return self.act(name).await.map(|(action, _)| action);
+        }
+        let versions = self.versions().await;
+        if versions
+            .as_ref()
+            .is_some_and(|now| locked(&self.rest).is_undisturbed(now))
+        {
+            return Ok(Action::requeue(SAFETY_NET));
+        }
+        let acted = self.act(name).await;
+        *locked(&self.rest) = match &acted {
+            Ok((_, true)) => Rest::Calm(versions),
+            _ => Rest::Busy,
+        };
+        acted.map(|(action, _)| action)
+    }
+
+    /// What there is to be compared with the last time; `None` if there is no use in it, or it cannot be read.
+    async fn versions(&self) -> Option<Versions> {
+        if !locked(&self.rest).is_calm() {
+            return None;
+        }
+        let Context { client, settings } = &self.context;
+        let read = Versions::read(client, &settings.namespace).await;
+        // The reconciliation meets the same, and tells.
+        read.inspect_err(|error| tracing::debug!(error = explain(error), "cannot see what has changed"))
+            .ok()
+    }
+
+    /// One reconciliation. Returns when the next one is due, and whether there is nothing left to do.
+    async fn act(&self, name: &str) -> Result<(Action, bool), Failed> {
         let now = Timestamp::from_second(Timestamp::now().as_second()).expect("it was a timestamp already");
         let outcome = metallb::reconcile(&self.context, name, FreshKey::random(), Time(now)).await;
-        let mut next = SAFETY_NET;
+        let (mut next, mut complete) = (SAFETY_NET, false);
         let failure = match outcome {
             Ok(None) => {
                 tracing::info!(metallb = name, "is gone");
-                return Ok(Action::await_change());
+                return Ok((Action::await_change(), false));
             }
             Ok(Some(Outcome {
                 subject,
@@ -205,6 +245,7 @@ impl Operator {
                 news,
                 failure,
             })) => {
+                complete = matches!(state, State::Available { .. });
                 if state.waits_for_pods() {
                     next = PODS_PAUSE;
                 }
@@ -219,26 +260,18 @@ impl Operator {
             }
         };
         let Some(error) = failure else {
-            self.backoff
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .succeeded();
-            return Ok(Action::requeue(next));
+            locked(&self.backoff).succeeded();
+            return Ok((Action::requeue(next), complete));
         };
         match error.retry() {
             Retry::Soon => Err(Failed(error)),
-            Retry::Slowly => Ok(Action::requeue(REFUSED_PAUSE)),
-            Retry::Never => Ok(Action::await_change()),
+            Retry::Slowly => Ok((Action::requeue(REFUSED_PAUSE), false)),
+            Retry::Never => Ok((Action::await_change(), false)),
         }
     }
 
     fn retry(&self) -> Action {
-        Action::requeue(
-            self.backoff
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .failed(),
-        )
+        Action::requeue(locked(&self.backoff).failed())
     }
 
     /// Tells a new state: always in the log, and as an Event if somebody has to act or gets something else than expected.
@@ -267,5 +300,51 @@ impl Operator {
                 warn(regarding, reason, message);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::metallb::kills::Cluster;
+
+    const SPEAKER: &str = "/apis/apps/v1/namespaces/metallb-system/daemonsets/speaker";
+
+    #[tokio::test]
+    async fn nothing_is_written_until_something_has_changed() {
+        let cluster = Cluster::new(&json!({}));
+        let context = cluster.context();
+        let operator = Operator {
+            recorder: Recorder::new(
+                context.client.clone(),
+                names::event::OPERATOR,
+                "pod".to_owned(),
+                &mut Tasks::new(),
+            ),
+            context,
+            backoff: Mutex::default(),
+            spoken: AtomicBool::new(false),
+            rest: Mutex::default(),
+        };
+        let reconciled = async || {
+            let before = cluster.writes();
+            operator.reconcile(names::object::METALLB).await.unwrap();
+            cluster.writes() - before
+        };
+        // It makes everything, enforces the webhooks, and finds that all of it is there.
+        let mut rounds = 0;
+        while reconciled().await > 0 {
+            rounds += 1;
+            assert!(rounds <= 4, "it goes on writing");
+        }
+        assert_eq!(reconciled().await, 0);
+        cluster.delete(SPEAKER);
+        assert!(reconciled().await > 0);
+        assert!(cluster.has(SPEAKER));
+        while reconciled().await > 0 {}
+        cluster.ask_for(&json!({"logLevel": "debug"}));
+        assert!(reconciled().await > 0);
     }
 }

@@ -4,8 +4,9 @@
 pub mod apply;
 pub mod build;
 pub mod dereference;
+pub mod inputs;
 #[cfg(test)]
-mod kills;
+pub(crate) mod kills;
 pub mod obstacles;
 pub mod rivals;
 pub mod status;

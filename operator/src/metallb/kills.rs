@@ -33,12 +33,13 @@ enum Death {
 #[derive(Default)]
 struct Objects {
     by_path: BTreeMap<String, Value>,
+    version: u64,
     writes: usize,
     death: Option<Death>,
 }
 
 #[derive(Clone, Default)]
-struct Cluster {
+pub(crate) struct Cluster {
     objects: Arc<Mutex<Objects>>,
     died: Arc<Notify>,
 }
@@ -105,6 +106,19 @@ fn completed(path: &str, mut object: Value) -> Value {
 }
 
 impl Objects {
+    /// Stores an object. Only one that is another than before gets another version.
+    fn keep(&mut self, path: &str, mut object: Value) -> Value {
+        let old = self.by_path.get(path);
+        object["metadata"]["resourceVersion"] =
+            old.map_or(Value::Null, |old| old["metadata"]["resourceVersion"].clone());
+        if old != Some(&object) {
+            self.version += 1;
+            object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        }
+        self.by_path.insert(path.to_owned(), object.clone());
+        object
+    }
+
     fn answer(&mut self, method: &Method, path: &str, kind: &str, body: Value) -> (u16, Value) {
         let missing = || {
             (
@@ -131,20 +145,19 @@ impl Objects {
                 None => missing(),
             },
             (&Method::PATCH, Place::Status(path)) => {
-                let object = self.by_path.get_mut(&path).unwrap();
+                let mut object = self.by_path[&path].clone();
                 object["status"] = body["status"].clone();
-                (200, object.clone())
+                (200, self.keep(&path, object))
             }
             // One writer: what it applies is what it owns.
             (&Method::PATCH, _) if kind.contains("apply") => {
                 let object = completed(path, body);
-                self.by_path.insert(path.to_owned(), object.clone());
-                (200, object)
+                (200, self.keep(path, object))
             }
-            (&Method::PATCH, _) => match self.by_path.get_mut(path) {
-                Some(object) => {
-                    merge(object, body);
-                    (200, object.clone())
+            (&Method::PATCH, _) => match self.by_path.get(path).cloned() {
+                Some(mut object) => {
+                    merge(&mut object, body);
+                    (200, self.keep(path, object))
                 }
                 None => missing(),
             },
@@ -200,7 +213,7 @@ impl Service<Request<Body>> for Cluster {
 
 impl Cluster {
     /// With the MetalLB `spec`, and what an installation of the operator brings.
-    fn new(spec: &Value) -> Self {
+    pub(crate) fn new(spec: &Value) -> Self {
         let this = Self::default();
         let there = [
             (
@@ -213,9 +226,7 @@ impl Cluster {
             ),
         ];
         for (path, object) in there {
-            this.objects()
-                .by_path
-                .insert(path.to_owned(), completed(path, object));
+            this.objects().keep(path, completed(path, object));
         }
         this.ask_for(spec);
         this
@@ -225,7 +236,7 @@ impl Cluster {
         self.objects.lock().unwrap()
     }
 
-    fn ask_for(&self, spec: &Value) {
+    pub(crate) fn ask_for(&self, spec: &Value) {
         let metallb = json!({"apiVersion": "metallb.io/v1beta1", "kind": "MetalLB",
             "metadata": {"name": "metallb", "namespace": "metallb-system"}, "spec": spec});
         let mut objects = self.objects();
@@ -234,7 +245,29 @@ impl Cluster {
             .by_path
             .get(METALLB)
             .map_or_else(|| json!({}), |old| old["status"].clone());
-        objects.by_path.insert(METALLB.to_owned(), metallb);
+        objects.keep(METALLB, metallb);
+    }
+
+    /// What an operator on it works with.
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            client: Client::new(self.clone(), "metallb-system"),
+            settings: Settings::usual("metallb-system", "c".to_owned(), "s".to_owned()),
+        }
+    }
+
+    /// How many writes it was asked for so far.
+    pub(crate) fn writes(&self) -> usize {
+        self.objects().writes
+    }
+
+    /// Somebody deletes what has this path.
+    pub(crate) fn delete(&self, path: &str) {
+        self.objects().by_path.remove(path).unwrap();
+    }
+
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.objects().by_path.contains_key(path)
     }
 
     /// One operator from its start to its end. Tells how many writes it made; `None` if it died.
@@ -244,10 +277,7 @@ impl Cluster {
             objects.writes = 0;
             objects.death = death;
         }
-        let context = Context {
-            client: Client::new(self.clone(), "metallb-system"),
-            settings: Settings::usual("metallb-system", "c".to_owned(), "s".to_owned()),
-        };
+        let context = self.context();
         let key = FreshKey([random; FreshKey::LENGTH]);
         let now = Time(Timestamp::from_second(1_700_000_000).unwrap());
         tokio::select! {
@@ -272,6 +302,9 @@ impl Cluster {
     fn state(&self) -> BTreeMap<String, Value> {
         let mut state = self.objects().by_path.clone();
         state.remove(KEY).unwrap();
+        for object in state.values_mut() {
+            object["metadata"]["resourceVersion"].take();
+        }
         state
     }
 
