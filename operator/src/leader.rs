@@ -9,10 +9,12 @@
 //!
 //! The Lease belongs to a pod and not to a time: it is never renewed, so that an operator which has nothing to do writes
 //! nothing, and one that was killed goes on as soon as it is started again. Of two that make it the API server refuses one.
-//! Whoever deletes a pod by force, and its process runs on, has two for that long: they apply the same objects.
+//! A process whose pod was deleted by force ends as soon as it sees that the Lease is another's, or that its own pod is gone:
+//! until then there may be two, which apply the same objects.
 //!
 //! Owns the Lease. Never decides what the leader does.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -26,8 +28,9 @@ use metallb_runtime::backoff::Backoff;
 
 use crate::metallb::explain;
 
-/// How often the others look whether the leader is gone, and the leader whether it still is one. A read of one object costs
-/// the API server about a millisecond; after a node was lost Kubernetes itself takes minutes to give up its pods.
+/// How often the others look whether the leader is gone, and the leader, with one read of the Lease, whether it still is one.
+/// A read of one object costs the API server about a millisecond; after a node was lost Kubernetes itself takes minutes to
+/// give up its pods.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// One of the operators that may act.
@@ -36,6 +39,8 @@ pub struct Candidate {
     leases: Api<Lease>,
     pods: Api<Pod>,
     name: String,
+    /// The own pod, once it was seen: a process never gets another one.
+    seen: Arc<OnceLock<Identity>>,
 }
 
 /// A pod.
@@ -62,6 +67,7 @@ impl Candidate {
             leases: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
             name: name.to_owned(),
+            seen: Arc::default(),
         }
     }
 
@@ -95,7 +101,7 @@ impl Candidate {
         }
     }
 
-    /// Completes when another pod leads: somebody has deleted the Lease, and another one was faster.
+    /// Completes when this pod does not lead any more: somebody has deleted the Lease, and another one was faster; or the pod.
     ///
     /// # Errors
     /// That is how it ends.
@@ -105,8 +111,9 @@ impl Candidate {
             match self.attempt().await {
                 Ok(true) => {}
                 Ok(false) => bail!(
-                    "another operator leads: somebody has deleted the Lease {}",
-                    object::OPERATOR_LEASE
+                    "leads no more: somebody has deleted the Lease {}, or the pod {}",
+                    object::OPERATOR_LEASE,
+                    self.name
                 ),
                 // Nobody else can have made one either.
                 Err(error) => tracing::debug!(error = explain(&error), "cannot tell who leads"),
@@ -132,22 +139,29 @@ impl Candidate {
 
     /// One look, and what follows from it. Tells whether this pod leads.
     async fn attempt(&self) -> kube::Result<bool> {
-        let Some(me) = self.identity().await? else {
-            return Ok(true); // started by hand, outside of any pod: nobody else could tell when it ends
-        };
         let lease = self.leases.get_opt(object::OPERATOR_LEASE).await?;
-        let other = lease.as_ref().and_then(holder).filter(|holder| *holder != me);
+        let held = lease.as_ref().and_then(holder);
+        if held.is_some() && held.as_ref() == self.seen.get() {
+            return Ok(true);
+        }
+        let me = match (self.identity().await?, self.seen.get()) {
+            (Some(me), None) => self.seen.get_or_init(|| me),
+            (Some(me), Some(seen)) if me == *seen => seen,
+            (None, None) => return Ok(true), // started by hand, outside of any pod: nobody else could tell when it ends
+            (_, Some(_)) => return Ok(false), // deleted by force: what it made now would go with the pod
+        };
+        let other = held.filter(|holder| holder != me);
         let pod = match &other {
             Some(other) => self.pods.get_opt(&other.name).await?,
             None => None,
         };
-        match step(lease.as_ref(), &me, pod.as_ref()) {
+        match step(lease.as_ref(), me, pod.as_ref()) {
             Step::Lead => Ok(true),
             Step::Wait => Ok(false),
-            Step::Make => self.make(&me).await,
+            Step::Make => self.make(me).await,
             Step::Delete(uid) => {
                 self.delete(uid).await?;
-                self.make(&me).await
+                self.make(me).await
             }
         }
     }
