@@ -12,6 +12,7 @@ mod announcements;
 mod definitions;
 mod facts;
 mod installations;
+mod legacy;
 mod look;
 mod print;
 mod report;

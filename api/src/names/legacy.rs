@@ -5,6 +5,10 @@
 pub const CONFIG_MAP: &str = "config";
 /// The same in distributions that ran MetalLB in [`KUBE_SYSTEM`].
 pub const KUBE_SYSTEM_CONFIG_MAP: &str = "metallb-config";
+/// The same from a Helm chart of that time, for a release of that name.
+pub const HELM_CONFIG_MAP: &str = "metallb";
+/// All names that are looked for.
+pub const CONFIG_MAPS: [&str; 3] = [CONFIG_MAP, KUBE_SYSTEM_CONFIG_MAP, HELM_CONFIG_MAP];
 /// Namespace of [`KUBE_SYSTEM_CONFIG_MAP`]. The resources go elsewhere.
 pub const KUBE_SYSTEM: &str = "kube-system";
 /// Key inside the ConfigMap.

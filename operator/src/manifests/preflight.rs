@@ -4,7 +4,7 @@
 
 use k8s_openapi::api::core::v1::{Container, Namespace, Pod, PodSpec, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use metallb_api::names::upstream;
+use metallb_api::names::{legacy, upstream};
 
 use super::rbac::{self, namespaced};
 use super::rules::{ADMISSION, APPS, CORE, EXTENSIONS, METALLB, Rule};
@@ -42,6 +42,13 @@ const RULES: &[Rule] = &[
         names: &[],
         verbs: LIST,
         reason: "how it is configured",
+    },
+    Rule {
+        group: CORE,
+        resources: &["configmaps"],
+        names: &legacy::CONFIG_MAPS,
+        verbs: LIST,
+        reason: "how MetalLB up to 0.12 is configured",
     },
     Rule {
         group: EXTENSIONS,

@@ -32,6 +32,8 @@ pub(super) struct Facts {
     pub(super) unreadable: Vec<(String, String)>,
     pub(super) definitions: Vec<Definition>,
     pub(super) webhooks: Vec<Webhooks>,
+    /// ConfigMaps that MetalLB read its configuration from up to 0.12.
+    pub(super) legacy: Vec<NamespacedName>,
     /// The labels of the namespaces.
     pub(super) namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// All Services, of every type.

@@ -4,11 +4,12 @@ use std::fmt::Debug;
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::{Client, Resource, ResourceExt};
-use metallb_api::names::{self, label, object, upstream};
+use metallb_api::NamespacedName;
+use metallb_api::names::{self, label, legacy, object, upstream};
 use metallb_core::facts::ServiceObject;
 use serde::de::DeserializeOwned;
 
@@ -59,8 +60,7 @@ pub(super) async fn look(client: &Client, namespace: &str) -> Result<Facts, Erro
             .extend(daemon_sets.into_iter().filter_map(facts::daemon_set));
     }
     // An operator has no label of its own.
-    let named = ListParams::default().fields(&format!("metadata.name={}", object::OPERATOR));
-    let operators = list::<Deployment>(client, named).await?;
+    let operators = list::<Deployment>(client, named(object::OPERATOR)).await?;
     facts
         .workloads
         .extend(operators.into_iter().filter_map(facts::deployment));
@@ -88,6 +88,7 @@ pub(super) async fn look(client: &Client, namespace: &str) -> Result<Facts, Erro
         .collect();
     let webhooks = list::<ValidatingWebhookConfiguration>(client, all()).await?;
     facts.webhooks = webhooks.into_iter().filter_map(facts::webhooks).collect();
+    facts.legacy = legacy(client).await?;
     let namespaces = list::<Namespace>(client, all()).await?.into_iter();
     facts.namespaces = namespaces
         .map(|namespace| {
@@ -100,6 +101,20 @@ pub(super) async fn look(client: &Client, namespace: &str) -> Result<Facts, Erro
     let services = list::<ServiceObject>(client, all()).await?;
     facts.services = services.into_iter().map(Into::into).collect();
     Ok(facts)
+}
+
+/// What MetalLB up to 0.12 was configured with. By name: nobody else's ConfigMaps are read.
+async fn legacy(client: &Client) -> Result<Vec<NamespacedName>, Error> {
+    let mut found = Vec::new();
+    for name in legacy::CONFIG_MAPS {
+        let config_maps = list::<ConfigMap>(client, named(name)).await?;
+        found.extend(config_maps.iter().filter_map(super::legacy::name));
+    }
+    Ok(found)
+}
+
+fn named(name: &str) -> ListParams {
+    ListParams::default().fields(&format!("metadata.name={name}"))
 }
 
 /// All objects of a kind of Kubernetes.
@@ -154,11 +169,7 @@ where
     };
     let mut read = Vec::new();
     for object in objects {
-        let name = format!(
-            "{} {}",
-            resource.kind,
-            metallb_api::NamespacedName::of(&object.metadata)
-        );
+        let name = format!("{} {}", resource.kind, NamespacedName::of(&object.metadata));
         let value = serde_json::to_value(object).unwrap_or_default();
         match serde_json::from_value(value) {
             Ok(object) => read.push(object),

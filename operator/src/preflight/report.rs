@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::addresses::{self, Addresses};
 use super::facts::Facts;
-use super::{announcements, definitions, installations};
+use super::{announcements, definitions, installations, legacy};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -85,6 +85,7 @@ pub(super) fn report(facts: &Facts) -> Report {
     let mut findings = installations::findings(facts);
     findings.extend(definitions::findings(facts));
     findings.extend(elsewhere(facts));
+    findings.extend(legacy::findings(facts));
     for (what, why) in &facts.unreadable {
         let message = format!("cannot be read: {why}");
         findings.push(Finding::todo(what, message, "mend it, or delete it"));

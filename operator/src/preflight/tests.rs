@@ -9,7 +9,7 @@ use super::report::{Report, Weight, report};
 use super::{look, print};
 
 /// A cluster with the namespaces `metallb-system` and `default`, and nothing of MetalLB.
-fn empty() -> Facts {
+pub(super) fn empty() -> Facts {
     Facts {
         namespace: "metallb-system".to_owned(),
         namespaces: ["metallb-system", "default"]
@@ -19,12 +19,12 @@ fn empty() -> Facts {
     }
 }
 
-fn of<T: DeserializeOwned>(value: Value) -> T {
+pub(super) fn of<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
 }
 
 impl Facts {
-    fn pool(mut self, name: &str, spec: Value) -> Self {
+    pub(super) fn pool(mut self, name: &str, spec: Value) -> Self {
         self.pools.push(of(json!({
             "metadata": {"name": name, "namespace": "metallb-system"}, "spec": spec,
         })));
@@ -46,7 +46,7 @@ impl Facts {
     }
 
     /// A Service of type LoadBalancer with these addresses.
-    fn service(self, name: &str, addresses: &[&str]) -> Self {
+    pub(super) fn service(self, name: &str, addresses: &[&str]) -> Self {
         self.service_with(name, addresses, json!({}), json!({}))
     }
 
@@ -139,7 +139,7 @@ fn helm(component: &str) -> Value {
 }
 
 /// The findings, each as one line.
-fn lines(report: &Report) -> Vec<String> {
+pub(super) fn lines(report: &Report) -> Vec<String> {
     let line = |finding: &super::report::Finding| {
         let sign = match finding.weight {
             Weight::Todo => '!',

@@ -256,6 +256,10 @@ async fn comes_true(namespace: &TempNamespace) -> Result<()> {
     namespace.apply(fixtures::l2_advertisement("here", &[])).await?;
     served(namespace, fixtures::load_balancer("stays")?, "172.30.223.15").await?;
     served(namespace, fixtures::load_balancer("moves")?, "172.30.224.1").await?;
+    // Somebody came from 0.12 before, and forgot it.
+    let forgotten = "{apiVersion: v1, kind: ConfigMap, metadata: {name: config, namespace: metallb-system},
+        data: {config: 'address-pools: []'}}";
+    cluster.kubectl_apply(forgotten).await?;
     let (code, said) = preflight(cluster).await?;
     println!("{said}");
     ensure!(code == 1, "{code}: {said}");
@@ -265,6 +269,7 @@ async fn comes_true(namespace: &TempNamespace) -> Result<()> {
         "      Deployment controller (quay.io/metallb/controller:v0.16.2)\n".to_owned(),
         "Addresses: 1 Service kept, 1 moved\n".to_owned(),
         format!("  {name}/moves: 172.30.224.1 -> 172.30.223.10\n"),
+        "  ConfigMap metallb-system/config: configures MetalLB up to 0.12 and is not read".to_owned(),
         "  DaemonSet metallb-system/speaker: is taken over in place".to_owned(),
         "  DaemonSet metallb-system/speaker: its containers frr, reloader, frr-metrics go".to_owned(),
     ] {
