@@ -4,11 +4,13 @@
 //! all: one implementation after the other, and for each the rows.
 //! Never: differs between the two.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use k8s_openapi::jiff::Timestamp;
 use metallb_e2e::cluster::progress::Progress;
 use metallb_e2e::fixtures::{l2_advertisement, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
@@ -45,6 +47,7 @@ pub struct Bench {
     lab: Lab,
     client: Client,
     progress: Progress,
+    settled: Cell<Option<Timestamp>>,
 }
 
 impl Bench {
@@ -62,6 +65,7 @@ impl Bench {
             lab,
             client,
             progress: Progress::of("bench"),
+            settled: Cell::default(),
         })
     }
 
@@ -80,6 +84,14 @@ impl Bench {
         self.client
     }
 
+    /// Since when the implementation is installed, and has nothing left to do for that.
+    ///
+    /// # Errors
+    /// If it is not yet.
+    pub fn settled(&self) -> Result<Timestamp> {
+        self.settled.get().context("nothing is installed")
+    }
+
     /// Measures these rows, first with one implementation and then with the other.
     ///
     /// # Errors
@@ -96,6 +108,8 @@ impl Bench {
             }
             self.progress.step(format!("installing {}", stack.name()));
             stack.install(&self.cluster, upstream).await?;
+            self.quiet().await?;
+            self.settled.set(Some(Timestamp::now()));
             for (row, amount) in rows {
                 self.progress
                     .step(format!("{}: {} ({amount})", stack.name(), row.name));

@@ -15,8 +15,10 @@ mod announce;
 mod arp;
 mod failover;
 mod idle;
+mod install;
 mod memory;
 mod one;
+mod quiet;
 mod restart;
 mod search;
 
@@ -47,6 +49,15 @@ struct Amount {
 const GROWS: &str = "its cost for one Service grows with their number";
 
 impl Amount {
+    /// For what upstream is installed without.
+    const fn of_ours(amount: usize) -> Self {
+        Self {
+            ours: amount,
+            upstream: None,
+            because: "",
+        }
+    }
+
     const fn same(amount: usize) -> Self {
         Self {
             ours: amount,
@@ -56,16 +67,19 @@ impl Amount {
     }
 }
 
-/// All of them. Memory comes first, while the processes are as they start; the largest crowd comes last.
-pub static ROWS: [&Row; 10] = [
+/// All of them. Memory comes first, while the processes are as they start; then those that only make Services, in which the
+/// operator's quiet time passes; then those that kill and install. The largest crowd comes last of them.
+pub static ROWS: [&Row; 12] = [
     &memory::ROW,
     &idle::ROW,
     &announce::ROW,
     &arp::ROW,
-    &failover::ROW,
-    &failover::FAST,
     &allocate::ROW,
     &one::ROW,
+    &quiet::ROW,
+    &failover::ROW,
+    &failover::FAST,
+    &install::ROW,
     &restart::ROW,
     &search::ROW,
 ];

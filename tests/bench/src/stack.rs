@@ -47,7 +47,8 @@ impl Stack {
             Self::Ours => {
                 cluster.kubectl(["apply", "-k", &config()]).await?;
                 rollout(cluster, "deployment/metallb-operator-controller-manager").await?;
-                metallb::available(cluster).await
+                metallb::available(cluster).await?;
+                metallb::webhooks(cluster, "Fail").await.map(drop)
             }
             Self::Upstream => {
                 let manifest = upstream.manifest.to_string_lossy().into_owned();

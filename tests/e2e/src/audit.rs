@@ -1,13 +1,15 @@
 //! What pods asked of the API server of our own cluster, and whether they were allowed to.
 //!
-//! Owns: reading the audit log, and what a rule of a Role amounts to.
+//! Owns: reading the audit log, what is a write, and what a rule of a Role amounts to.
 //! Never: judges; a test does.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
+use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::cluster::layout::Layout;
@@ -80,30 +82,16 @@ impl Record {
     /// # Errors
     /// If there is no log: only our own cluster keeps one.
     pub fn of_accounts_in(namespace: &str) -> Result<Self> {
-        let logs = Layout::of_this_checkout().logs();
         let mut record = Self::default();
-        let mut files = 0;
-        for entry in fs::read_dir(&logs).with_context(|| format!("no logs in {}", logs.display()))? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            // A full one is given the time as a part of its name.
-            if name.starts_with("audit") && name.ends_with(".log") {
-                record.read(&fs::read_to_string(&path)?, namespace);
-                files += 1;
-            }
+        for log in logs()? {
+            record.read(&log, namespace);
         }
-        ensure!(files > 0, "no audit log in {}", logs.display());
         Ok(record)
     }
 
     fn read(&mut self, log: &str, namespace: &str) {
-        // A line that is being written is not yet one.
-        for event in log
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Event>(line).ok())
-        {
-            let prefix = format!("system:serviceaccount:{namespace}:");
-            let Some(account) = event.user.username.strip_prefix(&prefix) else {
+        for event in events(log) {
+            let Some(account) = event.account_in(namespace) else {
                 continue;
             };
             let refused = event.annotations.decision.as_deref() == Some("forbid");
@@ -133,11 +121,76 @@ impl Record {
     }
 }
 
+/// What an account asked of the API server, refused or not, in the order of time.
+#[derive(Debug, Default)]
+pub struct Requests {
+    /// What can change something
+    pub writes: Vec<Act>,
+    /// What cannot, each watch once
+    pub reads: Vec<Act>,
+}
+
+impl Requests {
+    /// Those that came within this time. The API server writes with a delay of about a second.
+    ///
+    /// # Errors
+    /// If there is no log: only our own cluster keeps one.
+    pub fn of(namespace: &str, account: &str, time: &Range<Timestamp>) -> Result<Self> {
+        let mut requests = Self::default();
+        for log in logs()? {
+            requests.read(&log, (namespace, account), time);
+        }
+        Ok(requests)
+    }
+
+    fn read(&mut self, log: &str, (namespace, account): (&str, &str), time: &Range<Timestamp>) {
+        for event in events(log) {
+            let came = event.request_received_timestamp;
+            let counts = came.is_some_and(|came| time.contains(&came)) && event.stage != STARTED;
+            if !counts || event.account_in(namespace) != Some(account) {
+                continue;
+            }
+            let requests = match event.verb.as_str() {
+                "get" | "list" | "watch" => &mut self.reads,
+                _ => &mut self.writes,
+            };
+            requests.extend(event.acts(account).into_iter().next());
+        }
+    }
+}
+
+/// Of a watch there is a line when it begins, and one when it ends.
+const STARTED: &str = "ResponseStarted";
+
+/// The log, and its full predecessors.
+fn logs() -> Result<Vec<String>> {
+    let logs = Layout::of_this_checkout().logs();
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(&logs).with_context(|| format!("no logs in {}", logs.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // A full one is given the time as a part of its name.
+        if name.starts_with("audit") && name.ends_with(".log") {
+            texts.push(fs::read_to_string(&path)?);
+        }
+    }
+    ensure!(!texts.is_empty(), "no audit log in {}", logs.display());
+    Ok(texts)
+}
+
+/// A line that is being written is not yet one.
+fn events(log: &str) -> impl Iterator<Item = Event> {
+    log.lines().filter_map(|line| serde_json::from_str(line).ok())
+}
+
 /// A line of the log, as far as it matters here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
     verb: String,
+    #[serde(default)]
+    stage: String,
+    request_received_timestamp: Option<Timestamp>,
     user: User,
     object_ref: Option<Object>,
     response_status: Option<Response>,
@@ -174,6 +227,16 @@ struct Annotations {
 }
 
 impl Event {
+    /// The name of the account, if it is one of this namespace.
+    fn account_in(&self, namespace: &str) -> Option<&str> {
+        let of_namespace = self
+            .user
+            .username
+            .strip_prefix("system:serviceaccount:")?
+            .strip_prefix(namespace)?;
+        of_namespace.strip_prefix(':')
+    }
+
     /// What was asked for: nothing for paths that are no resources. A patch that makes an object needs a second verb.
     fn acts(&self, account: &str) -> Vec<Act> {
         let Some(object) = &self.object_ref else {
@@ -275,6 +338,36 @@ mod tests {
             ]
         );
         assert!(record.refused.is_empty());
+    }
+
+    #[test]
+    fn requests_of_one_account_are_counted_within_a_time_and_a_watch_once() {
+        let at = |second: u8, line: &str| {
+            let time = format!(r#""requestReceivedTimestamp":"2026-01-01T00:00:{second:02}.5Z","verb":"#);
+            line.replace(r#""verb":"#, &time)
+        };
+        let watch = PATCHED.replace(r#""patch""#, r#""watch""#);
+        let begun = watch.replace(r#"{"verb"#, r#"{"stage":"ResponseStarted","verb"#);
+        let lines = [
+            at(1, PATCHED),
+            at(2, PATCHED),
+            at(2, &PATCHED.replace("200", "201")),
+            at(2, &PATCHED.replace(":ns:a", ":ns:b")),
+            at(2, &PATCHED.replace(":ns:a", ":other:a")),
+            at(2, &begun),
+            at(2, &watch),
+            at(3, PATCHED),
+        ];
+        let second = |second: u8| {
+            format!("2026-01-01T00:00:0{second}Z")
+                .parse::<Timestamp>()
+                .unwrap()
+        };
+        let mut requests = Requests::default();
+        requests.read(&lines.join("\n"), ("ns", "a"), &(second(2)..second(3)));
+        let told = |acts: &[Act]| acts.iter().map(|act| act.verb.clone()).collect::<Vec<_>>();
+        assert_eq!(told(&requests.writes), ["patch", "patch"]);
+        assert_eq!(told(&requests.reads), ["watch"]);
     }
 
     #[test]
