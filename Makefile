@@ -41,7 +41,7 @@ demo: deps ## From nothing to a served address: cluster, images, operator, pool,
 
 .PHONY: test
 test: ## Everything CI runs, and how long each step took
-	@scripts/steps deps lint deny unit check-generated images e2e
+	@scripts/steps deps lint deny unit check-generated courier images e2e
 
 ##@ Develop
 
@@ -91,7 +91,7 @@ bundle: ## Generate bundle/ and catalog/ for the Operator Lifecycle Manager
 	cargo run --quiet --bin bundle -- --registry $(REGISTRY) --tag $(TAG) .
 
 .PHONY: courier
-courier: bundle ## What operator-courier says about the bundle (needs Python and PyPI)
+courier: bundle ## Fail if operator-courier does not accept the bundle (installs it from PyPI, once)
 	@scripts/courier
 
 # What `make manifests` and `make bundle` write.
