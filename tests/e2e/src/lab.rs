@@ -3,7 +3,7 @@
 //! Owns: the answer to "is the cluster under test ours?", and what tests do to its machines.
 //! Never: asks the Kubernetes API what can be seen on the wire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Pod;
@@ -213,6 +213,14 @@ impl Lab {
     /// If none runs inside, whose program can be taken.
     pub async fn operator_outside(&self, cluster: &Cluster) -> Result<OutsideOperator> {
         OutsideOperator::prepare(self, cluster).await
+    }
+
+    /// The TCP ports on which its pod can be reached from outside.
+    ///
+    /// # Errors
+    /// If it does not run any more.
+    pub fn listens(&self, container: &Container) -> Result<BTreeSet<u16>> {
+        process::listens(&container.id)
     }
 
     /// Sends SIGKILL to its process.

@@ -20,7 +20,8 @@ const DEPLOYMENT: &str = "deployment/metallb-operator-controller-manager";
 const OPERATORS: &str = "control-plane=controller-manager";
 const STATUS: &str = "metallbs/metallb/status";
 /// What the operator makes, in its namespace and outside. Secrets are left out: what is in them is made once and at random.
-const MADE: &str = "deployments,daemonsets,configmaps,serviceaccounts,services,poddisruptionbudgets";
+const MADE: &str =
+    "deployments,daemonsets,configmaps,serviceaccounts,services,poddisruptionbudgets,networkpolicies";
 const MADE_OUTSIDE: [&str; 2] = [
     "validatingwebhookconfiguration/metallb-webhook-configuration",
     "crd/bgppeers.metallb.io",
