@@ -63,6 +63,11 @@ impl Helm {
         }))
     }
 
+    /// Where it is.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
     /// Runs Helm without a cluster, with `values` as a values file.
     ///
     /// # Errors
