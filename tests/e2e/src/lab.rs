@@ -19,8 +19,8 @@ mod asker;
 mod cable;
 mod client;
 mod fault_proxy;
+mod obstacle;
 mod outside;
-mod partition;
 mod process;
 mod proxy;
 mod visitor;
@@ -29,8 +29,8 @@ pub use asker::{Asker, Heard};
 pub use cable::PulledCable;
 pub use client::{Capture, Client};
 pub use fault_proxy::{FaultProxy, Faults};
+pub use obstacle::{Loss, Obstacle};
 pub use outside::{Hold, OutsideOperator};
-pub use partition::Partition;
 pub use process::Stopped;
 pub use visitor::{Connections, Visitor, Visits};
 
@@ -123,13 +123,21 @@ impl Lab {
         PulledCable::pull(known.with_context(|| format!("there is no node {node}"))?).await
     }
 
-    /// Cuts a node off from the other nodes and the client, but not from the API server, until the result is healed or
+    /// Cuts a node off from the other nodes and the client, but not from the API server, until the result is removed or
     /// dropped. Its link stays up.
     ///
     /// # Errors
     /// If there is no such node.
-    pub async fn part(&self, node: &str) -> Result<Partition> {
-        Partition::of(&self.nodes()?, node).await
+    pub async fn part(&self, node: &str) -> Result<Obstacle> {
+        Obstacle::part(&self.nodes()?, node).await
+    }
+
+    /// Loses packets of the speakers to one another, until the result is removed or dropped.
+    ///
+    /// # Errors
+    /// If there is no such node.
+    pub async fn lose(&self, loss: Loss) -> Result<Obstacle> {
+        Obstacle::lose(&self.nodes()?, loss).await
     }
 
     /// Stops a container's process, as the kernel does at SIGSTOP, until the result goes on or is dropped.

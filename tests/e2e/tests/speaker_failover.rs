@@ -9,7 +9,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use metallb_api::names::{label, object};
 use metallb_e2e::announced::Announced;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, l2_advertisement, pool};
-use metallb_e2e::lab::{Container, Heard};
+use metallb_e2e::lab::{Container, Heard, Loss};
 use metallb_e2e::metallb::{on_the_wire, pods, speakers_rolled_out};
 use serde_json::json;
 
@@ -34,6 +34,11 @@ const BEFORE: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(5);
 /// Longer than a new owner gives its predecessor to fall silent, and shorter than memberlist takes.
 const PARTED: Duration = Duration::from_secs(3);
+/// Memberlist has long made up its mind, too, and each believes what it would believe for ever.
+const DEAF: Duration = Duration::from_secs(15);
+/// So many in a hundred packets of the speakers are lost, for so long.
+const LOST: u8 = 20;
+const LOSSY: Duration = Duration::from_secs(20);
 
 /// A Service that is announced by one of the nodes, whose speakers fail.
 struct Scene<'a> {
@@ -142,7 +147,7 @@ fn taken_over(scene: &Scene<'_>, test: &str, heard: &Heard) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_node_without_its_link_is_replaced_and_takes_back() -> Result<()> {
+async fn s14_when_the_announcing_node_dies_another_answers_and_gives_back() -> Result<()> {
     with_a_service("failover-link", Ipv4Addr::new(172, 30, 219, 1), async |scene| {
         let heard = scene
             .heard_during(async || {
@@ -241,12 +246,80 @@ async fn a_node_that_was_cut_off_yields_when_it_is_heard_again() -> Result<()> {
                     let partition = scene.service.lab.part(&scene.service.owner).await?;
                     scene.service.answered_by_another().await?;
                     tokio::time::sleep(PARTED.saturating_sub(begun.elapsed())).await;
-                    partition.heal().await
+                    partition.remove().await
                 })
                 .await?;
             taken_over(scene, "partition into 2 and 1", &heard)
         },
     )
+    .await
+}
+
+/// For `length`, and until another node answers, the owner's speaker and the others hear each other in one direction only.
+async fn lost_one_way(
+    test: &str,
+    address: Ipv4Addr,
+    loss: fn(String) -> Loss,
+    length: Duration,
+) -> Result<()> {
+    with_a_service(test, address, async |scene| {
+        let heard = scene
+            .heard_during(async || {
+                let begun = Instant::now();
+                let loss = loss(scene.service.owner.clone());
+                let obstacle = scene.service.lab.lose(loss).await?;
+                scene.service.answered_by_another().await?;
+                tokio::time::sleep(length.saturating_sub(begun.elapsed())).await;
+                // Whoever took over still has it, alone.
+                scene.service.answered_by_another().await?;
+                obstacle.remove().await
+            })
+            .await?;
+        taken_over(scene, test, &heard)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_node_whose_speaker_is_not_heard_yields_until_it_is() -> Result<()> {
+    let address = Ipv4Addr::new(172, 30, 219, 7);
+    lost_one_way("failover-mute", address, Loss::From, PARTED).await
+}
+
+#[tokio::test]
+async fn a_node_whose_speaker_hears_nobody_yields_to_whoever_takes_over() -> Result<()> {
+    let address = Ipv4Addr::new(172, 30, 219, 8);
+    lost_one_way("failover-deaf", address, Loss::To, DEAF).await
+}
+
+#[tokio::test]
+async fn where_one_packet_in_five_is_lost_the_owner_stays_and_is_replaced_when_it_dies() -> Result<()> {
+    with_a_service("failover-loss", Ipv4Addr::new(172, 30, 219, 9), async |scene| {
+        let heard = scene
+            .heard_during(async || {
+                let obstacle = scene.service.lab.lose(Loss::Percent(LOST)).await?;
+                tokio::time::sleep(LOSSY).await;
+                obstacle.remove().await
+            })
+            .await?;
+        let (silence, overlap) = (heard.longest_silence, heard.longest_overlap);
+        eprintln!("{LOST} % lost: nobody answered for {silence:?}, two did for {overlap:?}; {heard:?}");
+        ensure!(silence <= TAKEOVER, "nobody answered for {silence:?}");
+        ensure!(overlap <= TWO_OWNERS, "two answered for {overlap:?}");
+
+        let speaker = scene.speaker_of_owner().await?;
+        let pods = scene.pods_of(|node| node == scene.service.owner).await?;
+        let heard = scene
+            .heard_during(async || {
+                let obstacle = scene.service.lab.lose(Loss::Percent(LOST)).await?;
+                scene.service.lab.kill(&speaker)?;
+                tokio::time::sleep(TAKEOVER).await; // the kubelet starts it again soon: what was heard tells who took over
+                obstacle.remove().await?;
+                scene.replace(&pods).await
+            })
+            .await?;
+        taken_over(scene, "SIGKILL, 20 % lost", &heard)
+    })
     .await
 }
 
