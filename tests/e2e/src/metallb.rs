@@ -138,6 +138,14 @@ pub async fn absent(cluster: &Cluster) -> Result<()> {
 /// If the operator is not there, or a pod does not end.
 pub async fn stop(cluster: &Cluster) -> Result<()> {
     in_metallb(cluster, &["delete", "metallb", "metallb"]).await?;
+    stopped(cluster).await
+}
+
+/// Waits until the last pod of MetalLB has ended.
+///
+/// # Errors
+/// If one does not end.
+pub async fn stopped(cluster: &Cluster) -> Result<()> {
     let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
     let all = ListParams::default().labels("app=metallb");
     wait::until("no pod of MetalLB", ROLLOUT_LIMIT, async || {
