@@ -5,7 +5,7 @@ mod service;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Event, Service};
-use kube::api::ListParams;
+use kube::api::{ListParams, Patch, PatchParams};
 use metallb_api::names::condition::ADDRESS_ALLOCATED;
 use metallb_api::v1beta1::{IPAddressPool, MetalLBSpec};
 use metallb_e2e::fixtures::{self, pool};
@@ -106,6 +106,75 @@ async fn refused(namespace: &TempNamespace, prefer: &Value, require: &Value) -> 
         until_given(namespace, name, &[]).await?;
     }
     Ok(())
+}
+
+/// A condition of somebody else on a Service, which ours must leave alone.
+const STRANGER: &str = "example.com/Stranger";
+
+async fn add_stranger(namespace: &TempNamespace, service: &str) -> Result<()> {
+    let conditions = json!([{ "type": STRANGER, "status": "True", "reason": "Because", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
+    let patch = Patch::Strategic(json!({ "status": { "conditions": conditions } }));
+    let services = namespace.api::<Service>();
+    services
+        .patch_status(service, &PatchParams::default(), &patch)
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_family_is_given_when_there_is_one_and_the_reason_for_its_lack_goes() -> Result<()> {
+    let four = pool("four", &["172.30.241.0/28"]);
+    with_pools("families", vec![four], async |namespace| {
+        let policy = |policy: &str| json!({ "ipFamilyPolicy": policy });
+        for (name, spec) in [
+            ("prefer", policy("PreferDualStack")),
+            ("require", policy("RequireDualStack")),
+        ] {
+            namespace.apply(service(name, &json!({}), &spec)?).await?;
+            add_stranger(namespace, name).await?;
+        }
+        until_given(namespace, "prefer", &["172.30.241.0"]).await?;
+        let lacks = "pool four has no IPv6 address";
+        let [reason, message] = until_lacking(namespace, "require").await?;
+        ensure!(
+            reason == "AllocationFailed" && message.contains(lacks),
+            "{reason} {message}"
+        );
+        // Who has one address, and would like two, is told in another way.
+        let told = event(namespace, "prefer", "AdditionalAssignFailed")
+            .await?
+            .message;
+        ensure!(told.is_some_and(|told| told.contains(lacks)));
+        let said = condition(namespace, "prefer", ADDRESS_ALLOCATED).await?;
+        ensure!(said.is_none(), "{said:?}");
+        until_given(namespace, "require", &[]).await?;
+
+        let both = pool("four", &["172.30.241.0/28", "fd30::241:0/124"]);
+        namespace.cluster().apply(&both).await?;
+        until_given(namespace, "prefer", &["172.30.241.0", "fd30::241:0"]).await?;
+        until_given(namespace, "require", &["172.30.241.1", "fd30::241:1"]).await?;
+        for name in ["prefer", "require"] {
+            until_not_lacking(namespace, name).await?;
+            let stranger = condition(namespace, name, STRANGER).await?;
+            ensure!(
+                stranger.is_some_and(|[status, ..]| status == "True"),
+                "{name} lost a condition"
+            );
+        }
+
+        // There and back again.
+        namespace.apply(fixtures::load_balancer("changes")?).await?;
+        until_given(namespace, "changes", &["172.30.241.2"]).await?;
+        for changed in ["PreferDualStack", "RequireDualStack"] {
+            change(namespace, "changes", &policy(changed)).await?;
+            until_given(namespace, "changes", &["172.30.241.2", "fd30::241:2"]).await?;
+            change(namespace, "changes", &policy("SingleStack")).await?;
+            until_given(namespace, "changes", &["172.30.241.2"]).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]
