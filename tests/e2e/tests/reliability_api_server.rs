@@ -1,6 +1,7 @@
-//! The API server may be away: what is announced stays, and everything goes on where it was when it is back.
+//! The API server may be away: what is announced stays, whoever dies is replaced, and everything goes on where it was when
+//! it is back.
 
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
+use metallb_e2e::announced::Announced;
 use metallb_e2e::command;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, l2_advertisement, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
@@ -19,7 +21,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// A restart of a control plane's machine, generously. MetalLB's pauses between two attempts have their full length long
 /// before.
-const OUTAGE: Duration = Duration::from_mins(1);
+const OUTAGE: Duration = Duration::from_mins(2);
+/// When the announcing node loses its link, and for how long: longer than memberlist takes to bury it.
+const DEATH: Duration = Duration::from_secs(45);
+const DEAD: Duration = Duration::from_secs(15);
+/// The longest that nobody may answer then, and that two may.
+const TAKEOVER: Duration = Duration::from_secs(2);
+const TWO_OWNERS: Duration = Duration::from_secs(1);
 /// From the API server's first answer until a new Service has its address: a MetalLB process tries every five seconds.
 /// The rest is for the API server, which everybody asks at once.
 const RECOVERY_LIMIT: Duration = Duration::from_mins(1);
@@ -90,10 +98,13 @@ async fn outlive(namespace: &TempNamespace, lab: &Lab) -> Result<()> {
     }
     let mut witness = Witness::of(namespace);
     let given = witness.all_have_addresses(SERVICES, LIMIT).await?;
-    let address: IpAddr = given["web"].first().context("an address")?.parse()?;
-    let client = lab.client()?;
-    let answers = async || client.http_get(address, WEB_PORT, "/hostname").await;
-    wait::until("an answer", LIMIT, async || answers().await.map(Look::Done)).await?;
+    let address: Ipv4Addr = given["web"].first().context("an address")?.parse()?;
+    let service = Announced::web(namespace, lab, address, LIMIT).await?;
+    wait::until("an answer", LIMIT, async || {
+        answers(&service).await.map(Look::Done)
+    })
+    .await?;
+    service.answered_by_the_owner().await?;
     until_in_use(cluster, "outage", SERVICES, LIMIT).await?;
     let (pod, _) = pods(cluster, "component=controller")
         .await?
@@ -106,15 +117,11 @@ async fn outlive(namespace: &TempNamespace, lab: &Lab) -> Result<()> {
     let outage = Outage::begin().await?;
     // Whoever starts meanwhile has to wait for the API server, and must not take its silence for an empty cluster.
     lab.kill(&controller)?;
-    let mut seconds = interval(Duration::from_secs(1));
-    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while outage.started.elapsed() < OUTAGE {
-        seconds.tick().await;
-        let away = outage.started.elapsed().as_secs();
-        answers()
-            .await
-            .with_context(|| format!("{away} s after the API server went away"))?;
-    }
+    serves_until(&service, &outage, DEATH).await?;
+    dies_and_comes_back(&service).await?;
+    // From here on nothing moves, whatever the API server has to say.
+    let asker = lab.client()?.ask_all_the_time(address).await?;
+    serves_until(&service, &outage, OUTAGE).await?;
     outage.end().await?;
 
     // What was there is as it was; what comes and goes is noticed.
@@ -132,11 +139,16 @@ async fn outlive(namespace: &TempNamespace, lab: &Lab) -> Result<()> {
             "before: {given:?}\nnow: {now:?}"
         );
     }
-    answers().await?;
+    answers(&service).await?;
     until_in_use(cluster, "outage", SERVICES + 1, LIMIT).await?;
     services.delete("web-01", &DeleteParams::default()).await?;
     until_in_use(cluster, "outage", SERVICES, LIMIT).await?;
     witness.saw_no_change()?;
+    let heard = asker.stop().await?;
+    ensure!(
+        heard.owners.len() == 1 && service.is_owner(&heard.owners[0]),
+        "it moved when the API server came back: {heard:?}"
+    );
     let recovered = back.elapsed();
     every_node_takes_pods(cluster).await?;
     println!(
@@ -144,6 +156,50 @@ async fn outlive(namespace: &TempNamespace, lab: &Lab) -> Result<()> {
         back.elapsed().saturating_sub(recovered)
     );
     Ok(())
+}
+
+/// What the web server says.
+async fn answers(service: &Announced<'_>) -> Result<String> {
+    let client = service.lab.client()?;
+    client
+        .http_get(service.address.into(), WEB_PORT, "/hostname")
+        .await
+}
+
+/// It answers, as one who asks every second sees, until the API server has been away for so long.
+async fn serves_until(service: &Announced<'_>, outage: &Outage, away: Duration) -> Result<()> {
+    let mut seconds = interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while outage.started.elapsed() < away {
+        seconds.tick().await;
+        let away = outage.started.elapsed().as_secs();
+        answers(service)
+            .await
+            .with_context(|| format!("{away} s after the API server went away"))?;
+    }
+    Ok(())
+}
+
+/// The owner loses its link while nobody can ask the API server; another one answers, and gives back.
+async fn dies_and_comes_back(service: &Announced<'_>) -> Result<()> {
+    let asker = service.lab.client()?.ask_all_the_time(service.address).await?;
+    let begun = Instant::now();
+    let cable = service.lab.pull_cable(&service.owner).await?;
+    service.answered_by_another().await?;
+    tokio::time::sleep(DEAD.saturating_sub(begun.elapsed())).await;
+    cable.plug().await?;
+    service.answered_by_the_owner().await?;
+    let heard = asker.stop().await?;
+    let (silence, overlap) = (heard.longest_silence, heard.longest_overlap);
+    println!("without an API server: nobody answered for {silence:?}, two did for {overlap:?}; {heard:?}");
+    ensure!(silence <= TAKEOVER, "nobody answered for {silence:?}");
+    ensure!(overlap <= TWO_OWNERS, "two answered for {overlap:?}");
+    // The other web server was out of reach, and the nodes ask each other for their addresses again.
+    wait::until("an answer", LIMIT, async || {
+        answers(service).await.map(Look::Done)
+    })
+    .await
+    .map(drop)
 }
 
 /// The kubelets have their pauses as well: without this it would be the next test that waits for them.
