@@ -37,6 +37,8 @@ const PAUSE: u32 = 3;
 /// The pause while more Events come than are written: those of a burst wait for its end, when nobody waits for addresses
 /// any more. Four of them a second show meanwhile that something happens.
 const BUSY_PAUSE: Duration = Duration::from_millis(250);
+/// The sum of such pauses until no Event is left: what goes on for longer is no burst.
+const BUSY: Duration = Duration::from_secs(5);
 /// The longest pause: after a request that the API server did not answer, the next one is not held up for minutes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -194,13 +196,19 @@ impl Writer {
 struct Pace {
     /// How many were waiting at the last one.
     waiting: usize,
+    /// The sum of the pauses of the present burst.
+    busy: Duration,
 }
 
 impl Pace {
     /// How long the API server is left alone after it took so long for an Event, while so many more are waiting.
     fn pause(&mut self, waiting: usize, took: Duration) -> Duration {
         let more = waiting > std::mem::replace(&mut self.waiting, waiting);
-        let least = if more && waiting < QUEUE / 2 {
+        if waiting == 0 {
+            self.busy = Duration::ZERO;
+        }
+        let least = if more && waiting < QUEUE / 2 && self.busy < BUSY {
+            self.busy += BUSY_PAUSE;
             BUSY_PAUSE
         } else {
             Duration::ZERO // there is no room for a longer burst
@@ -381,6 +389,17 @@ mod tests {
             let pause = pace.pause(waiting, Duration::from_millis(3));
             assert_eq!(pause, Duration::from_millis(pause_ms), "{waiting} waiting");
         }
+    }
+
+    #[test]
+    fn what_does_not_end_is_no_burst() {
+        let mut pace = Pace::default();
+        let mut long = |waiting| pace.pause(waiting, Duration::from_millis(3)) == BUSY_PAUSE;
+        for times in 1..=40 {
+            assert_eq!(long(times), times <= 20, "{times} times more");
+        }
+        assert!(!long(0), "none is left");
+        assert!(long(1));
     }
 
     #[test]
