@@ -69,7 +69,7 @@ impl Amount {
 
 /// All of them. Memory comes first, while the processes are as they start; then those that only make Services, in which the
 /// operator's quiet time passes; then those that kill and install. The largest crowd comes last of them.
-pub static ROWS: [&Row; 12] = [
+pub static ROWS: [&Row; 13] = [
     &memory::ROW,
     &idle::ROW,
     &announce::ROW,
@@ -80,6 +80,7 @@ pub static ROWS: [&Row; 12] = [
     &failover::ROW,
     &failover::FAST,
     &install::ROW,
+    &memory::MANY,
     &restart::ROW,
     &search::ROW,
 ];
