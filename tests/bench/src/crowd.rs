@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::watcher::{self, Event};
@@ -67,13 +68,15 @@ pub struct Created {
 struct Known {
     appeared: BTreeMap<String, Instant>,
     given: BTreeMap<String, Given>,
+    /// Since when Services have a ready endpoint
+    ready: BTreeMap<String, Instant>,
 }
 
 /// The Services of a namespace.
 pub struct Crowd {
     api: Api<Service>,
     known: watch::Receiver<Known>,
-    watching: JoinHandle<()>,
+    watching: [JoinHandle<()>; 2],
 }
 
 impl Crowd {
@@ -85,7 +88,10 @@ impl Crowd {
         let api = namespace.api::<Service>();
         let (sender, known) = watch::channel(Known::default());
         let (begun, mut beginning) = watch::channel(false);
-        let watching = tokio::spawn(observe(api.clone(), sender, begun));
+        let watching = [
+            tokio::spawn(observe_endpoints(namespace.api(), sender.clone())),
+            tokio::spawn(observe(api.clone(), sender, begun)),
+        ];
         tokio::time::timeout(WATCH_LIMIT, beginning.wait_for(|begun| *begun))
             .await
             .context("the watch on Services does not begin")??;
@@ -149,6 +155,23 @@ impl Crowd {
             .context("it was there a moment ago")
     }
 
+    /// Waits until the Service of this number has a ready endpoint, and returns when it had.
+    ///
+    /// # Errors
+    /// If it has none within `limit`.
+    pub async fn has_endpoints(&mut self, number: usize, limit: Duration) -> Result<Instant> {
+        let name = name(number);
+        let known = self.known.wait_for(|known| known.ready.contains_key(&name));
+        let known = tokio::time::timeout(limit, known).await;
+        let known =
+            known.with_context(|| format!("{name} has no endpoint after {} s", limit.as_secs()))??;
+        known
+            .ready
+            .get(&name)
+            .copied()
+            .context("it was there a moment ago")
+    }
+
     /// What is known of every address.
     pub fn addresses(&self) -> BTreeMap<String, Given> {
         self.known.borrow().given.clone()
@@ -193,7 +216,7 @@ impl Crowd {
 
 impl Drop for Crowd {
     fn drop(&mut self) {
-        self.watching.abort();
+        self.watching.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -209,6 +232,7 @@ async fn observe(api: Api<Service>, sender: watch::Sender<Known>, begun: watch::
                 let name = service.metadata.name.unwrap_or_default();
                 sender.send_if_modified(|known| {
                     known.appeared.remove(&name);
+                    known.ready.remove(&name);
                     known.given.remove(&name).is_some()
                 });
             }
@@ -218,6 +242,36 @@ async fn observe(api: Api<Service>, sender: watch::Sender<Known>, begun: watch::
             Err(error) => eprintln!("the watch on Services was interrupted: {error}"),
         }
     }
+}
+
+async fn observe_endpoints(api: Api<EndpointSlice>, sender: watch::Sender<Known>) {
+    let mut events = watcher::watcher(api, watcher::Config::default()).boxed();
+    while let Some(event) = events.next().await {
+        let at = Instant::now();
+        match event {
+            Ok(Event::Apply(slice) | Event::InitApply(slice)) => {
+                if let Some(service) = led_to(&slice) {
+                    sender.send_if_modified(|known| {
+                        let news = !known.ready.contains_key(&service);
+                        known.ready.entry(service).or_insert(at);
+                        news
+                    });
+                }
+            }
+            Ok(Event::Delete(_) | Event::Init | Event::InitDone) => {}
+            Err(error) => eprintln!("the watch on EndpointSlices was interrupted: {error}"),
+        }
+    }
+}
+
+/// The Service whose clients these endpoints serve, if one of them is ready.
+fn led_to(slice: &EndpointSlice) -> Option<String> {
+    let is_ready = |endpoint: &Endpoint| {
+        let conditions = endpoint.conditions.as_ref();
+        conditions.is_none_or(|conditions| conditions.ready.unwrap_or(true))
+    };
+    let service = slice.labels().get("kubernetes.io/service-name")?;
+    slice.endpoints.iter().any(is_ready).then(|| service.clone())
 }
 
 /// Notes the address of a Service. Tells whether that is news.

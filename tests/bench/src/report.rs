@@ -139,7 +139,8 @@ const METHOD: &str = "
   itself took, and how long it took from the moment when the watch brought the Service, before which no implementation
   can do anything, until it brought the address.
 - An *ARP answer* is a reply to the client, a machine on the segment that is no node. It asks every millisecond with a
-  packet socket until somebody answers.
+  packet socket until somebody answers. Nobody may announce an address before one of its endpoints is ready, and Kubernetes'
+  own controller writes these: where they come after the address, the answer waits for them. The rows say when they came.
 - The Services of `allocate-500`, `one-at-5000` and `restart-10000` have no endpoints, and kube-proxy is told to leave
   them alone. Those whose announcement is measured lead to three ready web servers.
 - A controller's start is the start of its process; between SIGKILL and that, the kubelet notices and starts it.

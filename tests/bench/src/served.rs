@@ -22,6 +22,8 @@ pub struct Served {
     pub address: Duration,
     /// The part of it after a watch had brought the Service itself
     pub allocation: Duration,
+    /// Until a watch brought a ready endpoint: before that nobody may announce the address
+    pub endpoints: Duration,
     /// Until somebody answered an ARP request for it
     pub answer: Duration,
 }
@@ -45,13 +47,15 @@ impl Served {
             let created = created.into_values().next().context("it was created")?;
             let given = crowd.has_address(number, limit).await?;
             let _ = tell.send(given.address);
-            Ok((created, given))
+            let ready = crowd.has_endpoints(number, limit).await?;
+            Ok((created, given, ready))
         };
-        let (answered, (created, given)) = try_join!(asking, following)?;
+        let (answered, (created, given, ready)) = try_join!(asking, following)?;
         Ok(Self {
             create: created.answered - created.asked,
             address: given.at - created.asked,
             allocation: given.at - given.appeared,
+            endpoints: ready - created.asked,
             answer: answered - created.asked,
         })
     }
@@ -66,6 +70,8 @@ pub struct Samples {
     pub addresses: Sample,
     /// See [`Served::allocation`].
     pub allocations: Sample,
+    /// See [`Served::endpoints`].
+    pub endpoints: Sample,
     /// See [`Served::answer`].
     pub answers: Sample,
 }
@@ -78,6 +84,7 @@ impl Samples {
             creates: sample(|served| served.create)?,
             addresses: sample(|served| served.address)?,
             allocations: sample(|served| served.allocation)?,
+            endpoints: sample(|served| served.endpoints)?,
             answers: sample(|served| served.answer)?,
         })
     }

@@ -23,8 +23,9 @@ pub type Mac = [u8; 6];
 const BROADCAST: Mac = [0xff; 6];
 /// Ethernet header and ARP packet for IPv4 over Ethernet (RFC 826).
 const FRAME_BYTES: usize = 42;
-/// Between two requests while nobody answers: what a first answer is late at most because nobody had asked.
-const ASKING_INTERVAL: Duration = Duration::from_millis(1);
+/// Between two requests while nobody answers: what a first answer is late at most because nobody had asked. The timer counts
+/// in milliseconds and rounds up: it becomes one, where a whole one becomes two.
+const ASKING_INTERVAL: Duration = Duration::from_micros(100);
 /// Between two requests that are answered, so that each finds the answering process asleep, as a client does.
 const PAUSE: Duration = Duration::from_millis(2);
 /// A request that is not answered in this time is lost.

@@ -17,6 +17,7 @@ const ALLOCATION: Figure = Figure::new(
 );
 const ADDRESS_HALF: Figure = Figure::new("create to address, p50", Unit::Milliseconds);
 const ADDRESS_MOST: Figure = Figure::new("create to address, p99", Unit::Milliseconds);
+const ENDPOINTS: Figure = Figure::new("create to a ready endpoint in a watch, p50", Unit::Milliseconds);
 const ANSWER_HALF: Figure =
     Figure::new("create to the first ARP answer, p50", Unit::Milliseconds).at_most(15.0);
 const ANSWER_MOST: Figure = Figure::new("create to the first ARP answer, p99", Unit::Milliseconds);
@@ -31,6 +32,7 @@ pub(super) static ROW: Row = Row {
         ALLOCATION,
         ADDRESS_HALF,
         ADDRESS_MOST,
+        ENDPOINTS,
         ANSWER_HALF,
         ANSWER_MOST,
     ],
@@ -60,6 +62,7 @@ async fn measure(bench: &Bench, times: usize) -> Result<Vec<Reading>> {
                 ALLOCATION.took(samples.allocations.percentile(50)),
                 ADDRESS_HALF.took(samples.addresses.percentile(50)),
                 ADDRESS_MOST.took(samples.addresses.percentile(99)),
+                ENDPOINTS.took(samples.endpoints.percentile(50)),
                 ANSWER_HALF.took(samples.answers.percentile(50)),
                 ANSWER_MOST.took(samples.answers.percentile(99)),
             ])

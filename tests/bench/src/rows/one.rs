@@ -17,6 +17,7 @@ const ALLOCATION: Figure = Figure::new(
 );
 const HALF: Figure = Figure::new("create to address, p50", Unit::Milliseconds).at_most(15.0);
 const MOST: Figure = Figure::new("create to address, p99", Unit::Milliseconds);
+const ENDPOINTS: Figure = Figure::new("create to a ready endpoint in a watch, p50", Unit::Milliseconds);
 const ANSWER: Figure = Figure::new("create to the first ARP answer, p50", Unit::Milliseconds);
 const GOING: Figure = Figure::new(
     "create to address 0.3 s after another was deleted, p50",
@@ -36,7 +37,16 @@ const ONE_LIMIT: Duration = Duration::from_mins(1);
 pub(super) static ROW: Row = Row {
     name: "one-at-5000",
     about: "one Service with ready endpoints, 30 times, while 5,000 others exist",
-    figures: &[CREATE, ALLOCATION, HALF, MOST, ANSWER, GOING, GOING_ANSWER],
+    figures: &[
+        CREATE,
+        ALLOCATION,
+        HALF,
+        MOST,
+        ENDPOINTS,
+        ANSWER,
+        GOING,
+        GOING_ANSWER,
+    ],
     amount: Amount {
         ours: 5_000,
         upstream: Some(500),
@@ -73,6 +83,7 @@ async fn measure(bench: &Bench, count: usize) -> Result<Vec<Reading>> {
                 ALLOCATION.took(quiet.allocations.percentile(50)),
                 HALF.took(quiet.addresses.percentile(50)),
                 MOST.took(quiet.addresses.percentile(99)),
+                ENDPOINTS.took(quiet.endpoints.percentile(50)),
                 ANSWER.took(quiet.answers.percentile(50)),
                 GOING.took(going.addresses.percentile(50)),
                 GOING_ANSWER.took(going.answers.percentile(50)),
