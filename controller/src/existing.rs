@@ -129,17 +129,17 @@ where
 {
     let mut decoded = Decoded::default();
     for object in objects {
-        let metadata = object.metadata.clone();
+        let (name, uid) = (NamespacedName::of(&object.metadata), object.metadata.uid.clone());
         match object.try_parse::<K>() {
             Ok(object) => decoded.readable.push(wrap(Box::new(object))),
             Err(error) => {
                 let fault = Fault {
                     kind: kind.as_str(),
-                    object: NamespacedName::of(&metadata),
+                    object: name,
                     message: format!("cannot be read: {}", chain(&error)),
                 };
                 tracing::warn!(kind = fault.kind, object = %fault.object, error = fault.message, "object left out");
-                let uid = metadata.uid.unwrap_or_default();
+                let uid = uid.unwrap_or_default();
                 decoded.unreadable.push(Finding { fault, uid });
             }
         }
