@@ -107,19 +107,13 @@ impl Resources {
             communities,
             notes: _,
         } = self;
-        let peers = peers.iter().cloned().map(Box::new).map(Object::BgpPeer);
-        let pools = pools.iter().cloned().map(Box::new).map(Object::IpAddressPool);
-        let bgp = bgp_advertisements.iter().cloned().map(Box::new);
-        let l2 = l2_advertisements.iter().cloned().map(Box::new);
-        let profiles = bfd_profiles.iter().cloned().map(Box::new);
-        let communities = communities.iter().cloned().map(Box::new);
         let mut objects = Objects::default();
-        peers
-            .chain(pools)
-            .chain(bgp.map(Object::BgpAdvertisement))
-            .chain(l2.map(Object::L2Advertisement))
-            .chain(profiles.map(Object::BfdProfile))
-            .chain(communities.map(Object::Community))
+        wrapped(peers, Object::BgpPeer)
+            .chain(wrapped(pools, Object::IpAddressPool))
+            .chain(wrapped(bgp_advertisements, Object::BgpAdvertisement))
+            .chain(wrapped(l2_advertisements, Object::L2Advertisement))
+            .chain(wrapped(bfd_profiles, Object::BfdProfile))
+            .chain(wrapped(communities.as_slice(), Object::Community))
             .for_each(|object| objects.insert(object));
         objects
     }
@@ -127,6 +121,7 @@ impl Resources {
     /// The part of the old configuration that the object at fault was made of.
     fn place(&self, fault: &Fault, pools: &[MigratedPool]) -> Place {
         let name = Some(fault.object.name.as_str());
+        let is_named = |metadata: &ObjectMeta| metadata.name.as_deref() == name;
         let entry = |list: &str, number: Option<usize>| {
             number.map_or_else(Place::default, |number| Place::default().key(list).entry(number))
         };
@@ -134,33 +129,27 @@ impl Resources {
             let made = pools.iter().find(|made| Some(made.name.as_str()) == pool);
             made.map(|made| made.place.clone()).unwrap_or_default()
         };
-        let advertised =
-            |named: &Option<Vec<String>>| of_pool(named.iter().flatten().next().map(String::as_str));
+        let of_first =
+            |named: Option<&Vec<String>>| of_pool(named.into_iter().flatten().next().map(String::as_str));
         match Kind::ALL.into_iter().find(|kind| kind.as_str() == fault.kind) {
             Some(Kind::IpAddressPool) => of_pool(name),
             Some(Kind::BgpAdvertisement) => {
                 let mut all = self.bgp_advertisements.iter();
-                let found = all.find(|object| object.metadata.name.as_deref() == name);
-                found.map_or_else(Place::default, |object| advertised(&object.spec.ip_address_pools))
+                let found = all.find(|object| is_named(&object.metadata));
+                of_first(found.and_then(|object| object.spec.ip_address_pools.as_ref()))
             }
             Some(Kind::L2Advertisement) => {
                 let mut all = self.l2_advertisements.iter();
-                let found = all.find(|object| object.metadata.name.as_deref() == name);
-                found.map_or_else(Place::default, |object| advertised(&object.spec.ip_address_pools))
+                let found = all.find(|object| is_named(&object.metadata));
+                of_first(found.and_then(|object| object.spec.ip_address_pools.as_ref()))
             }
             Some(Kind::BgpPeer) => {
                 let mut all = self.peers.iter();
-                entry(
-                    "peers",
-                    all.position(|object| object.metadata.name.as_deref() == name),
-                )
+                entry("peers", all.position(|object| is_named(&object.metadata)))
             }
             Some(Kind::BfdProfile) => {
                 let mut all = self.bfd_profiles.iter();
-                entry(
-                    "bfd-profiles",
-                    all.position(|object| object.metadata.name.as_deref() == name),
-                )
+                entry("bfd-profiles", all.position(|object| is_named(&object.metadata)))
             }
             Some(Kind::Community) => Place::default().key("bgp-communities"),
             None => Place::default(),
@@ -221,6 +210,11 @@ fn forbid_echo_over_ipv6(resources: &Resources, pools: &[MigratedPool], findings
             );
         }
     }
+}
+
+/// Each of the objects of one kind, as one of any kind.
+fn wrapped<K: Clone>(objects: &[K], wrap: fn(Box<K>) -> Object) -> impl Iterator<Item = Object> {
+    objects.iter().cloned().map(Box::new).map(wrap)
 }
 
 /// The last word belongs to the parsers that the controller uses.
