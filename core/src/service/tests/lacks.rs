@@ -113,15 +113,20 @@ fn check_reasons<'a>(table: impl IntoIterator<Item = (ServiceFacts, &'a [&'a str
     }
 }
 
-/// What a Service is told that finds these pools.
-fn lack_of(specs: &[(String, Value)]) -> Lack {
+/// With these pools.
+fn allocator_of(specs: &[(String, Value)]) -> Allocator {
     let named: Vec<_> = specs
         .iter()
         .map(|(name, spec)| (name.as_str(), spec.clone()))
         .collect();
     let mut allocator = Allocator::new();
     allocator.set_pools(pools(&named));
-    lack(&mut allocator, &service("svc")).0
+    allocator
+}
+
+/// What a Service is told that finds these pools.
+fn lack_of(specs: &[(String, Value)]) -> Lack {
+    lack(&mut allocator_of(specs), &service("svc")).0
 }
 
 #[test]
@@ -166,12 +171,7 @@ fn a_condition_gives_every_pool_its_own_reason() {
             )
         })
         .collect();
-    let named: Vec<_> = specs
-        .iter()
-        .map(|(name, spec)| (name.as_str(), spec.clone()))
-        .collect();
-    let mut allocator = Allocator::new();
-    allocator.set_pools(pools(&named));
+    let mut allocator = allocator_of(&specs);
     for taken in 0..36 {
         settle(&mut allocator, &service(&format!("taken-{taken}")));
     }
