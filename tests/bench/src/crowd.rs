@@ -144,15 +144,7 @@ impl Crowd {
     /// # Errors
     /// If it does not within `limit`.
     pub async fn has_address(&mut self, number: usize, limit: Duration) -> Result<Given> {
-        let name = name(number);
-        let known = self.known.wait_for(|known| known.given.contains_key(&name));
-        let known = tokio::time::timeout(limit, known).await;
-        let known = known.with_context(|| format!("{name} has no address after {} s", limit.as_secs()))??;
-        known
-            .given
-            .get(&name)
-            .copied()
-            .context("it was there a moment ago")
+        self.has("address", number, limit, |known| &known.given).await
     }
 
     /// Waits until the Service of this number has a ready endpoint, and returns when it had.
@@ -160,13 +152,21 @@ impl Crowd {
     /// # Errors
     /// If it has none within `limit`.
     pub async fn has_endpoints(&mut self, number: usize, limit: Duration) -> Result<Instant> {
+        self.has("endpoint", number, limit, |known| &known.ready).await
+    }
+
+    async fn has<T: Copy>(
+        &mut self,
+        what: &str,
+        number: usize,
+        limit: Duration,
+        table: impl Fn(&Known) -> &BTreeMap<String, T>,
+    ) -> Result<T> {
         let name = name(number);
-        let known = self.known.wait_for(|known| known.ready.contains_key(&name));
+        let known = self.known.wait_for(|known| table(known).contains_key(&name));
         let known = tokio::time::timeout(limit, known).await;
-        let known =
-            known.with_context(|| format!("{name} has no endpoint after {} s", limit.as_secs()))??;
-        known
-            .ready
+        let known = known.with_context(|| format!("{name} has no {what} after {} s", limit.as_secs()))??;
+        table(&known)
             .get(&name)
             .copied()
             .context("it was there a moment ago")
