@@ -5,6 +5,7 @@
 //! tests/*.rs  ──► kubernetes   whatever cluster $KUBECONFIG names: objects, namespaces of a test, what to show on failure
 //!                 fixtures     pools, advertisements, Services and web servers
 //!                 lab          what only our own cluster has: a client on the same segment, cables to pull
+//!                 pools        address pools of a test, and how much of them is in use
 //!                 announced    a Service on the wire, and which node answers for it
 //!                 audit        what pods asked of the API server
 //!                 upstream     the Go implementation, to be compared with
@@ -27,6 +28,7 @@ pub mod installation;
 pub mod kubernetes;
 pub mod lab;
 pub mod metallb;
+pub mod pools;
 pub mod upstream;
 pub mod wait;
 pub mod witness;

@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use metallb_api::names::object;
-use metallb_api::v1beta1::{IPAddressPool, LogLevel, MetalLB, MetalLBSpec};
+use metallb_api::v1beta1::{LogLevel, MetalLB, MetalLBSpec};
 use serde_json::json;
 
 use crate::fixtures::{self, METALLB_NAMESPACE, WEB_PORT, ingress_addresses};
@@ -148,14 +148,9 @@ pub async fn stop(cluster: &Cluster) -> Result<()> {
 pub async fn stopped(cluster: &Cluster) -> Result<()> {
     let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
     let all = ListParams::default().labels("app=metallb");
-    wait::until("no pod of MetalLB", ROLLOUT_LIMIT, async || {
-        let pods = pods.list(&all).await?.items;
-        let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
-        Ok::<_, kube::Error>(if names.is_empty() {
-            Look::Done(())
-        } else {
-            Look::NotYet(names.join(", "))
-        })
+    wait::until_none("no pod of MetalLB", ROLLOUT_LIMIT, async || {
+        let left = pods.list(&all).await?.items.into_iter();
+        Ok::<_, kube::Error>(left.map(|pod| pod.name_any()))
     })
     .await
 }
@@ -304,24 +299,6 @@ pub async fn answer(lab: &Lab, address: &str, limit: Duration) -> Result<String>
             .http_get(address, WEB_PORT, "/hostname")
             .await
             .map(Look::Done)
-    })
-    .await
-}
-
-/// Waits until this many IPv4 addresses of a pool are in use, as its status tells.
-///
-/// # Errors
-/// If that does not happen in time.
-pub async fn until_in_use(cluster: &Cluster, pool: &str, count: usize, limit: Duration) -> Result<()> {
-    let api: Api<IPAddressPool> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
-    let wanted = i64::try_from(count)?;
-    wait::until(format!("{count} addresses of {pool} in use"), limit, async || {
-        let found = api.get(pool).await?.status.map(|status| status.assigned_ipv4);
-        Ok::<_, kube::Error>(if found == Some(wanted) {
-            Look::Done(())
-        } else {
-            Look::NotYet(format!("{found:?}"))
-        })
     })
     .await
 }

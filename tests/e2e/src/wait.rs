@@ -3,7 +3,7 @@
 //! Owns: the only sleep of this crate, between two looks.
 //! Never: waits without a limit.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -80,6 +80,26 @@ pub async fn until_steady<T: PartialEq, E: Display>(
             "a change within the last {} s",
             period.as_secs_f32()
         )))
+    })
+    .await
+}
+
+/// Looks again and again until nothing is left of what there was.
+///
+/// # Errors
+/// After `limit`, as [`until`], with what is left.
+pub async fn until_none<I: IntoIterator<Item: Debug>, E: Display>(
+    what: impl Display,
+    limit: Duration,
+    mut look: impl AsyncFnMut() -> Result<I, E>,
+) -> Result<()> {
+    until(what, limit, async || {
+        let left: Vec<_> = look().await?.into_iter().collect();
+        Ok::<_, E>(if left.is_empty() {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{left:?}"))
+        })
     })
     .await
 }

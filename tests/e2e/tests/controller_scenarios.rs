@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Service;
 use metallb_e2e::fixtures::{ingress_addresses, pool};
-use metallb_e2e::kubernetes::{Cluster, TempNamespace};
+use metallb_e2e::kubernetes::TempNamespace;
 use metallb_e2e::lab::web_image;
-use metallb_e2e::metallb::{addresses, available, event};
+use metallb_e2e::metallb::{addresses, event};
+use metallb_e2e::pools::with_pools;
 use metallb_e2e::wait::{self, Look};
 use metallb_e2e::{fixtures, metallb};
 
@@ -20,16 +21,9 @@ async fn with_pool(
     auto_assign: bool,
     body: impl AsyncFnOnce(&TempNamespace) -> Result<()>,
 ) -> Result<()> {
-    let cluster = Cluster::connect().await?;
-    available(&cluster).await?;
-    cluster
-        .in_namespace(test, async |namespace| {
-            let mut pool = pool(name, &[range]);
-            pool.spec.auto_assign = Some(auto_assign);
-            namespace.apply(pool).await?;
-            body(namespace).await
-        })
-        .await
+    let mut pool = pool(name, &[range]);
+    pool.spec.auto_assign = Some(auto_assign);
+    with_pools(test, vec![pool], body).await
 }
 
 #[tokio::test]

@@ -119,15 +119,7 @@ async fn secrets(cluster: &Cluster) -> Result<String> {
 
 /// Waits until nothing is there that an installation brings; it may take a moment until Kubernetes has collected it.
 async fn nothing_is_left(cluster: &Cluster) -> Result<()> {
-    wait::until("MetalLB to be gone", LIMIT, async || {
-        let left: Vec<String> = left(cluster).await?;
-        Ok::<_, anyhow::Error>(if left.is_empty() {
-            Look::Done(())
-        } else {
-            Look::NotYet(left.join(", "))
-        })
-    })
-    .await
+    wait::until_none("MetalLB to be gone", LIMIT, async || left(cluster).await).await
 }
 
 /// The webhooks are asked as soon as the API server knows whom to trust.

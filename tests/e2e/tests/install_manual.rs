@@ -17,7 +17,7 @@ use metallb_e2e::installation::{checkout, left, without_metallb};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::Lab;
 use metallb_e2e::metallb::{addresses, answer, serve_web};
-use metallb_e2e::wait::{self, Look};
+use metallb_e2e::wait;
 
 const LIMIT: Duration = Duration::from_mins(1);
 const PAGE: &str = "docs/install.md";
@@ -153,29 +153,18 @@ impl Drop for Page<'_> {
 /// Waits until nobody answers for the address.
 async fn silence(lab: &Lab, address: &str) -> Result<()> {
     let (client, address) = (lab.client()?, address.parse()?);
-    wait::until(format!("silence about {address}"), LIMIT, async || {
-        let answers = client.arp(address).await?;
-        Ok::<_, anyhow::Error>(if answers.is_empty() {
-            Look::Done(())
-        } else {
-            Look::NotYet(format!("{answers:?}"))
-        })
-    })
-    .await
+    let what = format!("silence about {address}");
+    wait::until_none(what, LIMIT, async || client.arp(address).await).await
 }
 
 /// Waits until nothing is there that an installation brings, and no definition of it.
 async fn nothing_is_left(cluster: &Cluster) -> Result<()> {
-    wait::until("MetalLB to be gone", LIMIT, async || {
+    wait::until_none("MetalLB to be gone", LIMIT, async || {
         let mut found = left(cluster).await?;
         let definitions = cluster.kubectl(["get", "crd", "--output=name"]).await?;
         let ours = definitions.lines().filter(|line| line.ends_with("metallb.io"));
         found.extend(ours.map(str::to_owned));
-        Ok::<_, anyhow::Error>(if found.is_empty() {
-            Look::Done(())
-        } else {
-            Look::NotYet(found.join(", "))
-        })
+        anyhow::Ok(found)
     })
     .await
 }

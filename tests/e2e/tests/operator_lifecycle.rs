@@ -259,15 +259,7 @@ async fn what_the_api_server_refuses_is_told_in_its_words_also_at_the_first_inst
     cluster
         .kubectl(["--namespace", METALLB_NAMESPACE, "delete", "metallb", "metallb"])
         .await?;
-    wait::until("nothing of it to be left", LIMIT, async || {
-        let left = made(&cluster).await?;
-        Ok::<_, anyhow::Error>(if left.is_empty() {
-            Look::Done(())
-        } else {
-            Look::NotYet(format!("{left:?}"))
-        })
-    })
-    .await?;
+    wait::until_none("nothing of it to be left", LIMIT, async || made(&cluster).await).await?;
     // The schema cannot know the operators of Kubernetes.
     let affinity = serde_json::from_value(
         json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {

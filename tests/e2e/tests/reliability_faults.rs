@@ -9,7 +9,8 @@ use kube::api::DeleteParams;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
 use metallb_e2e::lab::{FaultProxy, Lab};
-use metallb_e2e::metallb::{available, pods, until_in_use};
+use metallb_e2e::metallb::{available, pods};
+use metallb_e2e::pools::until_in_use;
 use metallb_e2e::wait::{self, Look};
 use metallb_e2e::witness::Witness;
 

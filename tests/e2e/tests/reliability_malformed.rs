@@ -215,13 +215,8 @@ async fn without_webhooks(cluster: &Cluster, body: impl AsyncFnOnce() -> Result<
         cluster.kubectl(words).await
     };
     scale("--replicas=0").await?;
-    wait::until("the operator to go", LIMIT, async || {
-        let left = pods(cluster, "control-plane=controller-manager").await?;
-        Ok::<_, anyhow::Error>(if left.is_empty() {
-            Look::Done(())
-        } else {
-            Look::NotYet(format!("{left:?}"))
-        })
+    wait::until_none("the operator to go", LIMIT, async || {
+        pods(cluster, "control-plane=controller-manager").await
     })
     .await?;
     let kind = "validatingwebhookconfiguration";

@@ -13,9 +13,8 @@ use metallb_api::v1beta1::ServiceL2Status;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, l2_advertisement, pool};
 use metallb_e2e::kubernetes::TempNamespace;
 use metallb_e2e::lab::Lab;
-use metallb_e2e::metallb::{
-    self, WEB, addresses, answer, available, event, on_the_wire, serve_web, until_in_use,
-};
+use metallb_e2e::metallb::{self, WEB, addresses, answer, available, event, on_the_wire, serve_web};
+use metallb_e2e::pools::until_in_use;
 use metallb_e2e::wait::{self, Look};
 
 const LIMIT: Duration = Duration::from_secs(20);

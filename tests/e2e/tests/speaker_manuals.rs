@@ -340,13 +340,8 @@ async fn s10_every_field_of_pool_and_advertisement_does_what_its_description_say
         namespace
             .kubectl_apply_elsewhere(&advertisement(other, "eth9"))
             .await?;
-        wait::until("silence", LIMIT, async || {
-            let owners = client.who_has("172.30.214.254".parse()?).await?;
-            Ok::<_, anyhow::Error>(if owners.is_empty() {
-                Look::Done(())
-            } else {
-                Look::NotYet(format!("{owners:?}"))
-            })
+        wait::until_none("silence", LIMIT, async || {
+            client.who_has("172.30.214.254".parse()?).await
         })
         .await?;
         event(namespace, "nginx", "announceFailed").await.map(drop)

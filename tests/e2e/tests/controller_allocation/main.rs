@@ -10,12 +10,11 @@ use metallb_api::names::condition::ADDRESS_ALLOCATED;
 use metallb_api::v1beta1::{IPAddressPool, MetalLBSpec};
 use metallb_e2e::fixtures::{self, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
-use metallb_e2e::metallb::{
-    addresses, available, condition, event, ordinary, run_as, served, stop, until_in_use,
-};
+use metallb_e2e::metallb::{addresses, available, condition, event, ordinary, run_as, served, stop};
+use metallb_e2e::pools::{until_in_use, with_pools};
 use metallb_e2e::wait::{self, Look};
 use serde_json::{Value, json};
-use service::{LIMIT, annotated, change, service, until_given, until_lacking, until_not_lacking, with_pools};
+use service::{LIMIT, annotated, change, service, until_given, until_lacking, until_not_lacking};
 
 const IPS: &str = "metallb.io/loadBalancerIPs";
 const OLD_IPS: &str = "metallb.universe.tf/loadBalancerIPs";

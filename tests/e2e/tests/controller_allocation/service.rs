@@ -6,33 +6,14 @@ use std::time::Duration;
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Service;
 use metallb_api::names::condition::ADDRESS_ALLOCATED;
-use metallb_api::v1beta1::IPAddressPool;
 use metallb_e2e::fixtures::{self, ingress_addresses};
-use metallb_e2e::kubernetes::{Cluster, TempNamespace};
-use metallb_e2e::metallb::{available, condition};
+use metallb_e2e::kubernetes::TempNamespace;
+use metallb_e2e::metallb::condition;
 use metallb_e2e::wait::{self, Look};
 use serde_json::{Value, json};
 
 /// An address is given within milliseconds, and its lack is told within seconds.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
-
-/// Runs the body with MetalLB available and these pools.
-pub(crate) async fn with_pools(
-    test: &str,
-    pools: Vec<IPAddressPool>,
-    body: impl AsyncFnOnce(&TempNamespace) -> Result<()>,
-) -> Result<()> {
-    let cluster = Cluster::connect().await?;
-    available(&cluster).await?;
-    cluster
-        .in_namespace(test, async |namespace| {
-            for pool in pools {
-                namespace.apply(pool).await?;
-            }
-            body(namespace).await
-        })
-        .await
-}
 
 /// A Service of type LoadBalancer with these fields of its metadata and its specification besides.
 pub(crate) fn service(name: &str, metadata: &Value, spec: &Value) -> Result<Service> {
