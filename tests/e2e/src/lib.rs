@@ -10,6 +10,7 @@
 //!                 audit        what pods asked of the API server
 //!                 upstream     the Go implementation, to be compared with
 //!                 helm         Helm in both major versions, and our chart
+//!                 page         a page of docs/ that is run as it is printed
 //!                 installation what there is of MetalLB on the cluster, and none of it
 //!                 witness      every address a Service was ever seen with
 //!                 wait         conditions instead of sleeps
@@ -28,6 +29,7 @@ pub mod installation;
 pub mod kubernetes;
 pub mod lab;
 pub mod metallb;
+pub mod page;
 pub mod pools;
 pub mod upstream;
 pub mod wait;
