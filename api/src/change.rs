@@ -45,17 +45,18 @@ impl<F> Change<F> {
             Self::Apply(key, _) | Self::Delete(key) => Some(key),
             Self::Reset(all) => all.keys().next(),
         };
-        key.map(|key| key.namespace.clone()).unwrap_or_default()
+        key.map(|key| key.namespace().to_owned()).unwrap_or_default()
     }
 
     /// The same for objects whose name is enough: cluster-wide kinds, and those of the one configuration namespace.
     #[must_use]
     pub fn by_name(self) -> Change<F, String> {
         match self {
-            Self::Apply(key, facts) => Change::Apply(key.name, facts),
-            Self::Delete(key) => Change::Delete(key.name),
+            Self::Apply(key, facts) => Change::Apply(key.name().to_owned(), facts),
+            Self::Delete(key) => Change::Delete(key.name().to_owned()),
             Self::Reset(all) => {
-                Change::Reset(all.into_iter().map(|(key, facts)| (key.name, facts)).collect())
+                let named = |(key, facts): (NamespacedName, F)| (key.name().to_owned(), facts);
+                Change::Reset(all.into_iter().map(named).collect())
             }
         }
     }

@@ -224,8 +224,8 @@ impl Office {
     }
 
     async fn endpoints(&self, service: &NamespacedName) -> Result<Vec<EndpointFacts>, Error> {
-        let api: Api<EndpointSlice> = Api::namespaced(self.inquiry.client.clone(), &service.namespace);
-        let of = format!("{}={}", label::ENDPOINT_SLICE_SERVICE, service.name);
+        let api: Api<EndpointSlice> = Api::namespaced(self.inquiry.client.clone(), service.namespace());
+        let of = format!("{}={}", label::ENDPOINT_SLICE_SERVICE, service.name());
         // From the API server's memory.
         let parameters = ListParams::default().labels(&of).match_any();
         match timeout(TIMEOUT, api.list(&parameters)).await {
@@ -289,8 +289,8 @@ fn note(case: &Case, message: String) -> Note {
         regarding: ObjectReference {
             api_version: Some(Service::api_version(&()).into_owned()),
             kind: Some(Service::kind(&()).into_owned()),
-            namespace: Some(case.service.namespace.clone()),
-            name: Some(case.service.name.clone()),
+            namespace: Some(case.service.namespace().to_owned()),
+            name: Some(case.service.name().to_owned()),
             uid: Some(case.uid.clone()),
             ..ObjectReference::default()
         },

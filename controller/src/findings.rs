@@ -174,7 +174,7 @@ fn findings(objects: &Objects, unreadable: Vec<Finding>) -> Vec<Finding> {
         uid: Kind::ALL
             .into_iter()
             .find(|kind| kind.as_str() == fault.kind)
-            .and_then(|kind| objects.metadata(kind, &fault.object.name)?.uid.clone())
+            .and_then(|kind| objects.metadata(kind, fault.object.name())?.uid.clone())
             .unwrap_or_default(),
         fault,
     };

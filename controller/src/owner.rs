@@ -237,8 +237,8 @@ fn note(tell: Tell) -> Note {
         regarding: ObjectReference {
             api_version: Some(api_version.into_owned()),
             kind: Some(kind.into_owned()),
-            namespace: Some(object.namespace),
-            name: Some(object.name),
+            namespace: Some(object.namespace().to_owned()),
+            name: Some(object.name().to_owned()),
             uid: Some(uid),
             ..ObjectReference::default()
         },

@@ -145,13 +145,13 @@ pub(crate) async fn patch_status(
     service: &NamespacedName,
     patch: Value,
 ) -> Result<(), Error> {
-    let api: Api<Service> = Api::namespaced(client.clone(), &service.namespace);
+    let api: Api<Service> = Api::namespaced(client.clone(), service.namespace());
     let parameters = PatchParams {
         field_manager: Some(field_manager::CONTROLLER.into()),
         ..PatchParams::default()
     };
     let patch = Patch::Strategic(patch);
-    match timeout(TIMEOUT, api.patch_status(&service.name, &parameters, &patch)).await {
+    match timeout(TIMEOUT, api.patch_status(service.name(), &parameters, &patch)).await {
         Ok(Err(Error::Api(status))) if status.is_conflict() || status.is_not_found() => Ok(()),
         Ok(answer) => answer.map(|_| ()),
         Err(_) => Err(Error::Service("no answer in time".into())),

@@ -102,11 +102,11 @@ async fn send(client: Client, write: &Write, patience: Patience) -> Result<Servi
         field_manager: Some(field_manager::CONTROLLER.into()),
         ..PatchParams::default()
     };
-    let url = Service::url_path(&(), Some(&write.service.namespace));
+    let url = Service::url_path(&(), Some(write.service.namespace()));
     let mut request = Request::new(url)
         .patch_subresource(
             "status",
-            &write.service.name,
+            write.service.name(),
             &parameters,
             &Patch::Merge(patch(write)),
         )

@@ -314,8 +314,8 @@ impl World {
             let owner = |facts: &EndpointFacts| {
                 let service = facts.service.as_deref()?;
                 Some((
-                    NamespacedName::new(&touched.key.namespace, service),
-                    touched.key.name.clone(),
+                    NamespacedName::new(touched.key.namespace(), service),
+                    touched.key.name().to_owned(),
                 ))
             };
             if let Some(entry) = touched.before.as_ref().and_then(owner) {

@@ -9,7 +9,7 @@ use anyhow::bail;
 use futures::{Stream, StreamExt, pin_mut};
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Config, Event};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Resource};
 use metallb_api::{Change, NamespacedName};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Sender;
@@ -145,10 +145,7 @@ where
 }
 
 fn name_of<K: Resource>(object: &K) -> NamespacedName {
-    NamespacedName {
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-    }
+    NamespacedName::of(object.meta())
 }
 
 /// Turns the watch's events into changes until the owner task is gone.
@@ -290,10 +287,7 @@ mod tests {
     }
 
     fn named(name: &str) -> NamespacedName {
-        NamespacedName {
-            namespace: "ns".into(),
-            name: name.into(),
-        }
+        NamespacedName::new("ns", name)
     }
 
     fn value(object: ConfigMap) -> String {

@@ -133,8 +133,8 @@ impl Owner {
         Some(ObjectReference {
             api_version: Some("v1".into()),
             kind: Some("Service".into()),
-            namespace: Some(service.namespace.clone()),
-            name: Some(service.name.clone()),
+            namespace: Some(service.namespace().to_owned()),
+            name: Some(service.name().to_owned()),
             uid: Some(claim.uid.clone()),
             ..ObjectReference::default()
         })

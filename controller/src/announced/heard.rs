@@ -73,7 +73,7 @@ pub(super) struct Hearing {
 impl Hearing {
     /// Learns of status objects.
     pub(super) fn observe(&mut self, change: Change<Announcement>) {
-        let digested = |name: &NamespacedName| digest(name.name.as_str());
+        let digested = |name: &NamespacedName| digest(name.name());
         let known = self.announcements.get_or_insert_default();
         self.changed |= match change {
             Change::Apply(name, announcement) => {
@@ -97,14 +97,14 @@ impl Hearing {
         let before = speakers.clone();
         match change {
             Change::Apply(name, facts) => match node(facts) {
-                Some(node) => drop(speakers.insert(name.name.clone(), node)),
-                None => drop(speakers.remove(&name.name)),
+                Some(node) => drop(speakers.insert(name.name().to_owned(), node)),
+                None => drop(speakers.remove(name.name())),
             },
-            Change::Delete(name) => drop(speakers.remove(&name.name)),
+            Change::Delete(name) => drop(speakers.remove(name.name())),
             Change::Reset(all) => {
                 let at_work = all
                     .iter()
-                    .filter_map(|(name, facts)| Some((name.name.clone(), node(facts)?)));
+                    .filter_map(|(name, facts)| Some((name.name().to_owned(), node(facts)?)));
                 speakers = at_work.collect();
                 self.changed = true;
             }

@@ -96,7 +96,7 @@ impl Configuration {
         let namespaces = self
             .namespaces
             .iter()
-            .map(|(key, labels)| (key.name.clone(), labels.clone()))
+            .map(|(key, labels)| (key.name().to_owned(), labels.clone()))
             .collect();
         match Pools::parse(self.pools.values(), &namespaces) {
             Ok(pools) => {
@@ -137,8 +137,8 @@ impl Configuration {
     /// What the status of pools should say and does not: also that of a pool that was made anew under its old name.
     pub(super) fn outdated_statuses(&self, allocator: &Allocator) -> PoolStatuses {
         let outdated = |(key, pool): (&NamespacedName, &IPAddressPool)| {
-            let status = allocator.status(&key.name)?;
-            (pool.status.as_ref() != Some(&status)).then(|| (key.name.clone(), status))
+            let status = allocator.status(key.name())?;
+            (pool.status.as_ref() != Some(&status)).then(|| (key.name().to_owned(), status))
         };
         self.pools.iter().filter_map(outdated).collect()
     }

@@ -87,7 +87,7 @@ fn writes(state: &mut State) -> Vec<String> {
     std::iter::from_fn(|| state.next_write())
         .map(|write| {
             let ips: Vec<_> = write.ingress.iter().map(ToString::to_string).collect();
-            format!("{}={}", write.service.name, ips.join(","))
+            format!("{}={}", write.service.name(), ips.join(","))
         })
         .collect()
 }
@@ -96,7 +96,7 @@ fn told(state: &mut State) -> Vec<(String, &'static str)> {
     state
         .take_tells()
         .into_iter()
-        .map(|tell| (tell.object.name, tell.event.reason))
+        .map(|tell| (tell.object.name().to_owned(), tell.event.reason))
         .collect()
 }
 
@@ -519,7 +519,7 @@ fn whoever_edits_a_status_is_told_that_it_is_put_back() {
         );
         let reasons: Vec<_> = tells
             .into_iter()
-            .map(|tell| (tell.object.name, tell.event.reason))
+            .map(|tell| (tell.object.name().to_owned(), tell.event.reason))
             .collect();
         assert_eq!(reasons, expected);
     }
@@ -554,7 +554,7 @@ fn thousands_that_lose_their_address_at_once_are_decided_in_one_go() {
     let mut state = started("10.0.0.0/16", named);
     for write in std::iter::from_fn(|| state.next_write()).collect::<Vec<_>>() {
         let ip = write.ingress[0].to_string();
-        let written = service(&write.service.name, 2, &[&ip]);
+        let written = service(write.service.name(), 2, &[&ip]);
         state.observe_written(&write, Written::Done(Box::new(written)));
     }
     state.decide();

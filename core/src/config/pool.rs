@@ -133,7 +133,7 @@ impl Pool {
     /// Whether `service` may have an address of it.
     pub fn serves(&self, service: &ServiceFacts) -> bool {
         self.reservation.as_ref().is_none_or(|reservation| {
-            let namespace = &service.key.namespace;
+            let namespace = service.key.namespace();
             let selectors = &reservation.service_selectors;
             reservation
                 .namespaces

@@ -44,7 +44,7 @@ impl Pools {
         let mut taken = Taken::default();
         for (key, object) in by_age {
             let parsed = Pool::parse(object, namespaces)
-                .map_err(|error| format!("parsing address pool {}: {error}", key.name))
+                .map_err(|error| format!("parsing address pool {}: {error}", key.name()))
                 .and_then(|pool| pools.admit(pool, &mut taken));
             if let Err(message) = parsed {
                 faults.push(Fault {

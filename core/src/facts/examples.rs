@@ -34,7 +34,7 @@ impl ServiceFacts {
     }
 
     pub(crate) fn in_namespace(mut self, namespace: &str) -> Self {
-        self.key.namespace = namespace.to_owned();
+        self.key = NamespacedName::new(namespace, self.key.name());
         self
     }
 

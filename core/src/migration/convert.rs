@@ -120,7 +120,7 @@ impl Resources {
 
     /// The part of the old configuration that the object at fault was made of.
     fn place(&self, fault: &Fault, pools: &[MigratedPool]) -> Place {
-        let name = Some(fault.object.name.as_str());
+        let name = Some(fault.object.name());
         let is_named = |metadata: &ObjectMeta| metadata.name.as_deref() == name;
         let entry = |list: &str, number: Option<usize>| {
             number.map_or_else(Place::default, |number| Place::default().key(list).entry(number))

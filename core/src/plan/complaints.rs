@@ -108,10 +108,7 @@ mod tests {
 
     /// What is told when one Service's plans complain as the script says: (time in ms, complaint).
     fn told(script: &[(u64, Option<&str>)]) -> Vec<(u64, String)> {
-        let service = NamespacedName {
-            namespace: "shop".into(),
-            name: "web".into(),
-        };
+        let service = NamespacedName::new("shop", "web");
         let mut complaints = Complaints::default();
         let mut told = Vec::new();
         for time in 0..40_000 {

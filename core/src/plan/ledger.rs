@@ -161,10 +161,7 @@ mod tests {
     use crate::layer2::Reason;
 
     fn named(name: &str) -> NamespacedName {
-        NamespacedName {
-            namespace: "shop".into(),
-            name: name.into(),
-        }
+        NamespacedName::new("shop", name)
     }
 
     /// `web=192.0.2.1@eth0` announces on eth0, `web=192.0.2.1@*` on all, `web=192.0.2.1` withholds, `web` is gone;
@@ -210,7 +207,7 @@ mod tests {
             Action::Remind { address } => format!("!{address}"),
             Action::HandOver { address } => format!("~{address}"),
             Action::Withdraw { address } => format!("-{address}"),
-            Action::Tell(note) => format!("{} {}", note.service.name, note.reason),
+            Action::Tell(note) => format!("{} {}", note.service.name(), note.reason),
             Action::Decided { .. } => return None,
         })
     }

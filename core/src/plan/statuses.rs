@@ -157,14 +157,18 @@ impl Report {
     /// The object for one Service, as MetalLB makes it.
     fn object(&self, service: &NamespacedName) -> ServiceL2Status {
         let labels = [
-            (label::NODE, &self.node),
-            (label::SERVICE_NAME, &service.name),
-            (label::SERVICE_NAMESPACE, &service.namespace),
+            (label::NODE, self.node.as_str()),
+            (label::SERVICE_NAME, service.name()),
+            (label::SERVICE_NAMESPACE, service.namespace()),
         ];
         let mut object = ServiceL2Status::default();
         object.metadata = ObjectMeta {
             generate_name: Some(object::SERVICE_L2_STATUS_PREFIX.to_owned()),
-            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.clone())).into()),
+            labels: Some(
+                labels
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
+            ),
             owner_references: self.pod.as_ref().map(|pod| vec![owner(pod)]),
             ..ObjectMeta::default()
         };
@@ -178,8 +182,8 @@ impl Report {
         let interfaces: Vec<_> = names(interfaces).map(info).collect();
         ServiceL2StatusStatus {
             node: Some(self.node.clone()),
-            service_name: Some(service.name.clone()),
-            service_namespace: Some(service.namespace.clone()),
+            service_name: Some(service.name().to_owned()),
+            service_namespace: Some(service.namespace().to_owned()),
             interfaces: Some(interfaces).filter(|interfaces| !interfaces.is_empty()),
         }
     }
@@ -266,7 +270,7 @@ mod tests {
         };
         match write {
             StatusWrite::Create(object) => {
-                format!("create {}", reported_service(&object.metadata).unwrap().name)
+                format!("create {}", reported_service(&object.metadata).unwrap().name())
             }
             StatusWrite::Say(name, status) => format!("{name} says {}", on(status)),
             StatusWrite::Adopt(name, owner) => format!("{name} to {}", owner.uid),

@@ -22,7 +22,7 @@ impl World {
     ) -> Vec<Fault> {
         let namespace = change.namespace();
         let only = match &change {
-            Change::Apply(key, _) | Change::Delete(key) => Some(key.name.clone()),
+            Change::Apply(key, _) | Change::Delete(key) => Some(key.name().to_owned()),
             Change::Reset(_) => None,
         };
         let (change, faults) = good(change.by_name(), table(self));
@@ -40,8 +40,9 @@ impl World {
             }
         };
         let faults: Vec<Fault> = faults.into_iter().map(fault).collect();
-        let looked_at =
-            |known: &Fault| known.kind == kind && only.as_ref().is_none_or(|name| *name == known.object.name);
+        let looked_at = |known: &Fault| {
+            known.kind == kind && only.as_ref().is_none_or(|name| name == known.object.name())
+        };
         self.faults.retain(|known| !looked_at(known));
         self.faults.extend(faults.iter().cloned());
         faults

@@ -227,7 +227,7 @@ impl World {
             .slices_of
             .range(first..)
             .take_while(move |(owner, _)| *owner == of);
-        entries.filter_map(|(owner, slice)| self.slices.get(&NamespacedName::new(&owner.namespace, slice)))
+        entries.filter_map(|(owner, slice)| self.slices.get(&NamespacedName::new(owner.namespace(), slice)))
     }
 
     pub(super) fn landscape(&self) -> Landscape<'_> {

@@ -230,9 +230,9 @@ type Answer = (Cause, Patience, String);
 fn no_endpoint(service: &NamespacedName) -> Answer {
     let why = format!(
         "it has no ready endpoint; see: kubectl -n {} get endpointslices -l {}={}",
-        service.namespace,
+        service.namespace(),
         label::ENDPOINT_SLICE_SERVICE,
-        service.name
+        service.name()
     );
     (Cause::NoEndpoint, Patience::ForPods, why)
 }

@@ -88,7 +88,7 @@ fn read<'a, O: 'a, A, E: std::fmt::Display>(
     let mut findings = Vec::new();
     for (object, parsed) in objects.map(parse) {
         match parsed {
-            Ok(advertisement) => drop(read.insert(object.name, advertisement)),
+            Ok(advertisement) => drop(read.insert(object.name().to_owned(), advertisement)),
             Err(error) => {
                 let message = error.to_string();
                 let fault = Fault {

@@ -65,7 +65,7 @@ fn of_webhooks(facts: &Facts, webhooks: &Webhooks) -> Option<Finding> {
         .map(ToString::to_string)
         .collect();
     if name == object::WEBHOOK_CONFIGURATION {
-        let at_home = asked.iter().all(|service| service.namespace == facts.namespace);
+        let at_home = asked.iter().all(|service| service.namespace() == facts.namespace);
         let message = "is taken over, and lets everything pass until our controller answers";
         return (!missing.is_empty() || !at_home).then(|| Finding::note(subject, message));
     }

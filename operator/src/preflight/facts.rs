@@ -82,7 +82,7 @@ pub(super) struct Workload {
 impl Workload {
     /// As `kubectl` wants it.
     pub(super) fn path(&self) -> String {
-        format!("{}/{}", self.kind.to_lowercase(), self.key.name)
+        format!("{}/{}", self.kind.to_lowercase(), self.key.name())
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) fn list(facts: &Facts) -> BTreeMap<String, Vec<String>> {
             Installer::Catalog => "the Operator Lifecycle Manager".to_owned(),
         };
         let ours = if *ours { ", this project's" } else { "" };
-        let of = list.entry(format!("{}, by {by}", key.namespace)).or_default();
-        of.push(format!("{kind} {} ({image}{ours})", key.name));
+        let of = list.entry(format!("{}, by {by}", key.namespace())).or_default();
+        of.push(format!("{kind} {} ({image}{ours})", key.name()));
     }
     list
 }
@@ -78,7 +78,7 @@ fn becomes(facts: &Facts, workload: &Workload) -> Finding {
         key, role, installer, ..
     } = workload;
     let subject = subject(workload);
-    let delete = format!("kubectl -n {} delete {}", key.namespace, workload.path());
+    let delete = format!("kubectl -n {} delete {}", key.namespace(), workload.path());
     let usual = match role {
         Role::Controller => object::CONTROLLER,
         Role::Speaker => object::SPEAKER,
@@ -88,14 +88,14 @@ fn becomes(facts: &Facts, workload: &Workload) -> Finding {
             return Finding::todo(subject, message, delete);
         }
     };
-    let at_home = key.namespace == facts.namespace;
+    let at_home = key.namespace() == facts.namespace;
     match (installer, role) {
         (Installer::Catalog, _) => Finding::todo(
             subject,
             "is kept alive by the Operator Lifecycle Manager: two operators would undo each other's work",
             format!(
                 "kubectl -n {} delete its Subscription and ClusterServiceVersion, and no CustomResourceDefinition",
-                key.namespace
+                key.namespace()
             ),
         ),
         (_, Role::Operator) => {
@@ -107,10 +107,10 @@ fn becomes(facts: &Facts, workload: &Workload) -> Finding {
             BESIDE,
             format!(
                 "helm -n {} upgrade {release} charts/metallb; or, before an operator's MetalLB resource: {delete}",
-                key.namespace
+                key.namespace()
             ),
         ),
-        (Installer::Manifests | Installer::Operator, _) if at_home && key.name == usual => Finding::note(
+        (Installer::Manifests | Installer::Operator, _) if at_home && key.name() == usual => Finding::note(
             subject,
             "is taken over in place: its pods are replaced, and the addresses stay",
         ),

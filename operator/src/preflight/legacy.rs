@@ -30,7 +30,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
             let step = format!(
                 "kubectl -n {} get configmap {} -o yaml | controller migrate, before this version is installed; see \
                  docs/migration.md",
-                key.namespace, key.name
+                key.namespace(),
+                key.name()
             );
             Finding::todo(subject, message, step)
         } else {

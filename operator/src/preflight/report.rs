@@ -148,7 +148,7 @@ fn elsewhere(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = configured
         .into_iter()
         .flatten()
-        .filter(|(_, key)| key.namespace != facts.namespace)
+        .filter(|(_, key)| key.namespace() != facts.namespace)
         .map(|(kind, key)| {
             Finding::todo(
                 format!("{kind} {key}"),
@@ -159,7 +159,7 @@ fn elsewhere(facts: &Facts) -> Vec<Finding> {
         .collect();
     for metallb in &facts.metallbs {
         let key = metallb_api::NamespacedName::of(&metallb.metadata);
-        if key.namespace != facts.namespace || key.name != object::METALLB {
+        if key.namespace() != facts.namespace || key.name() != object::METALLB {
             findings.push(Finding::todo(
                 format!("MetalLB {key}"),
                 format!(

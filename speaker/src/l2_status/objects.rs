@@ -23,15 +23,15 @@ impl Objects {
     /// Takes notice of a change; the Services concerned.
     pub(super) fn observe(&mut self, change: Change<StatusFacts>) -> Vec<NamespacedName> {
         match change {
-            Change::Apply(NamespacedName { name, .. }, facts) => self.learn(name, facts),
-            Change::Delete(NamespacedName { name, .. }) => self.forget(&name),
+            Change::Apply(key, facts) => self.learn(key.name().to_owned(), facts),
+            Change::Delete(key) => self.forget(key.name()),
             Change::Reset(all) => {
                 self.services.clear();
                 let before = std::mem::take(&mut self.by_service).into_keys();
                 let mut concerned: Vec<_> = before.map(Arc::unwrap_or_clone).collect();
-                for (NamespacedName { name, .. }, mut facts) in all {
+                for (key, mut facts) in all {
                     if let Some(service) = facts.service.take() {
-                        self.keep(&service, name, facts);
+                        self.keep(&service, key.name().to_owned(), facts);
                         concerned.push(service);
                     }
                 }
@@ -108,7 +108,7 @@ mod tests {
         let mut lines = Vec::new();
         for (service, objects) in &objects.by_service {
             for (name, facts) in objects {
-                lines.push(format!("{}/{name}@{}", service.name, facts.version));
+                lines.push(format!("{}/{name}@{}", service.name(), facts.version));
             }
         }
         lines
@@ -121,7 +121,7 @@ mod tests {
             let names: Vec<_> = objects
                 .observe(change)
                 .into_iter()
-                .map(|service| service.name)
+                .map(|service| service.name().to_owned())
                 .collect();
             assert_eq!(names, concerned);
             assert_eq!(lines(&objects), expected);

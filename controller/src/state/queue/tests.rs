@@ -26,7 +26,7 @@ fn write(name: &str, version: &str) -> Write {
 /// The Services whose writes may start now, with the versions of these.
 fn started(queue: &mut WriteQueue) -> Vec<String> {
     std::iter::from_fn(|| queue.next())
-        .map(|write| write.service.name + write.resource_version.as_str())
+        .map(|write| write.service.name().to_owned() + write.resource_version.as_str())
         .collect()
 }
 
@@ -109,7 +109,7 @@ fn services_that_fail_leave_places_for_those_that_do_not() {
         queue.failed(&key(name), true);
     }
     for key in queue.advance(Duration::from_secs(1)) {
-        queue.put(write(&key.name, "2"));
+        queue.put(write(key.name(), "2"));
     }
     queue.put(write("z", "1"));
     let now = started(&mut queue);
@@ -132,7 +132,7 @@ fn while_the_api_server_is_silent_few_ask_for_it_and_afterwards_all_have_their_t
     while let Some(due) = queue.next_due().filter(|due| *due < minute) {
         now = due;
         for key in queue.advance(now) {
-            queue.put(write(&key.name, "2"));
+            queue.put(write(key.name(), "2"));
         }
         while let Some(write) = queue.next() {
             attempts += 1;
@@ -144,7 +144,7 @@ fn while_the_api_server_is_silent_few_ask_for_it_and_afterwards_all_have_their_t
     let mut served = 0;
     while served < names.len() {
         for key in queue.advance(now + Duration::from_secs(5)) {
-            queue.put(write(&key.name, "2"));
+            queue.put(write(key.name(), "2"));
         }
         let write = queue
             .next()
@@ -187,7 +187,7 @@ fn a_status_that_others_keep_changing_is_set_right_at_once_then_ever_more_rarely
         waits.push(due.checked_sub(now).unwrap());
         now = due;
         for key in queue.advance(now) {
-            queue.put(write(&key.name, "1"));
+            queue.put(write(key.name(), "1"));
         }
         assert_eq!(started(&mut queue), ["a1"]);
         queue.finished(&key("a"));

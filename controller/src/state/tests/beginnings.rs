@@ -8,8 +8,9 @@ use super::*;
 fn reasons(state: &mut State) -> Vec<(String, String)> {
     let mut outstanding = crate::reasons::Outstanding::new();
     state.take_reasons(&mut outstanding);
-    let row =
-        |(service, reason): (NamespacedName, crate::reasons::Reason)| (service.name, format!("{reason:?}"));
+    let row = |(service, reason): (NamespacedName, crate::reasons::Reason)| {
+        (service.name().to_owned(), format!("{reason:?}"))
+    };
     outstanding.into_iter().map(row).collect()
 }
 
@@ -22,7 +23,7 @@ fn a_leader_that_never_read_a_configuration_says_so_to_whoever_has_no_address() 
         panic!("{tells:?}")
     };
     assert_eq!(
-        (pool.object.name.as_str(), pool.event.reason),
+        (pool.object.name(), pool.event.reason),
         ("gold", condition::CONFIGURATION_ERROR)
     );
     assert!(
@@ -32,7 +33,7 @@ fn a_leader_that_never_read_a_configuration_says_so_to_whoever_has_no_address() 
         "{pool:?}"
     );
     assert_eq!(
-        (new.object.name.as_str(), new.event.reason),
+        (new.object.name(), new.event.reason),
         ("new", event::ALLOCATION_FAILED)
     );
     for part in [

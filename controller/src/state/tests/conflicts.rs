@@ -186,7 +186,7 @@ fn an_overlap_is_told_on_the_pool_that_came_later() {
     let [tell] = tells.as_slice() else {
         panic!("{tells:?}")
     };
-    assert_eq!(tell.object.name, "a-new");
+    assert_eq!(tell.object.name(), "a-new");
     for name in ["\"a-new\"", "\"gold\""] {
         assert!(tell.event.message.contains(name), "{}", tell.event.message);
     }

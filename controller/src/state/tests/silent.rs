@@ -9,8 +9,10 @@ use crate::announced::Heard;
 fn looked_into(state: &mut State, at: u64) -> Vec<String> {
     state.advance(Duration::from_secs(at));
     let line = |case: Case| match case.concern {
-        Concern::Silent { lasted, .. } => format!("{} silent for {} s", case.service.name, lasted.as_secs()),
-        Concern::Over => format!("{} over", case.service.name),
+        Concern::Silent { lasted, .. } => {
+            format!("{} silent for {} s", case.service.name(), lasted.as_secs())
+        }
+        Concern::Over => format!("{} over", case.service.name()),
     };
     state.take_cases(CASES).into_iter().map(line).collect()
 }

@@ -271,7 +271,7 @@ impl Simulation {
     fn statuses(&self) -> Vec<(&str, &[std::net::IpAddr])> {
         self.objects
             .values()
-            .map(|facts| (facts.key.name.as_str(), facts.ingress.as_slice()))
+            .map(|facts| (facts.key.name(), facts.ingress.as_slice()))
             .collect()
     }
 

@@ -158,7 +158,7 @@ fn perform(api: &mut ApiServer, leader: &mut Leader, step: Step) {
                 api.put(ServiceFacts {
                     uid,
                     created_s,
-                    ..service(&named(number).name, 0, &[])
+                    ..service(named(number).name(), 0, &[])
                 });
             }
         }

@@ -109,7 +109,7 @@ fn of_two_pools_that_overlap_the_newer_one_is_at_fault() {
         let [fault] = faults.as_slice() else {
             panic!("{faults:?}")
         };
-        assert_eq!(fault.object.name, "a-newer");
+        assert_eq!(fault.object.name(), "a-newer");
         assert_eq!(
             fault.message,
             "CIDR \"192.0.2.64/26\" in pool \"a-newer\" overlaps with already defined CIDR \"192.0.2.0/24\" in pool \

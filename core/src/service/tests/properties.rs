@@ -204,7 +204,7 @@ impl Cluster {
 
     /// A crash after this write leaves no address in two statuses that may not share it.
     fn check_write(&self, written: &ServiceFacts) {
-        let before = &self.services[&written.key.name].ingress;
+        let before = &self.services[written.key.name()].ingress;
         let mut added = written.clone();
         added.ingress.retain(|ip| !before.contains(ip));
         for other in self.services.values().filter(|other| other.key != written.key) {
@@ -239,7 +239,7 @@ impl Cluster {
             let pool = all.find(|pool| pool.offers(ip) && (pool.serves)(old))?;
             asked.is_none_or(|asked| asked == pool.name).then_some(pool.name)
         };
-        let new = &self.services[&old.key.name].ingress;
+        let new = &self.services[old.key.name()].ingress;
         let allowed: Vec<_> = old.ingress.iter().filter_map(|ip| pool_of(*ip)).collect();
         let whole = allowed.len() == old.ingress.len() && allowed.iter().all(|pool| *pool == allowed[0]);
         if old.ingress.is_empty() {

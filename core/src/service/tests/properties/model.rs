@@ -27,7 +27,7 @@ fn is_gold(service: &ServiceFacts) -> bool {
 }
 
 fn in_bank(service: &ServiceFacts) -> bool {
-    service.key.namespace == "bank"
+    service.key.namespace() == "bank"
 }
 
 fn gold_in_bank(service: &ServiceFacts) -> bool {
