@@ -8,6 +8,7 @@
 //! ```
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use metallb_api::NamespacedName;
 
@@ -25,18 +26,18 @@ pub use statuses::{Pod, Report, Says, StatusFacts, StatusWrite, reported_service
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The Service's addresses, in the order of its status.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Arc<[IpAddr]>,
     /// Whether this node answers for them.
     pub decision: Decision,
     /// Another node does. Then this one, if it did until now, need not stop before it hears the other.
     pub elsewhere: bool,
     /// What this node has to tell the Service's owner if it stays so.
-    pub complaint: Option<Complaint>,
+    pub complaint: Option<Box<Complaint>>,
 }
 
 impl Plan {
     /// Nothing is announced, and nobody needs to be told.
-    pub(crate) fn withhold(addresses: Vec<IpAddr>, reason: Reason) -> Self {
+    pub(crate) fn withhold(addresses: Arc<[IpAddr]>, reason: Reason) -> Self {
         Self {
             addresses,
             decision: Decision::Withhold(reason),

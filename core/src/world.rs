@@ -127,8 +127,8 @@ pub struct World {
     peers_are_news: bool,
     /// The Services of each address.
     by_address: BTreeSet<(IpAddr, NamespacedName)>,
-    /// The EndpointSlices of each Service; the slice's name is enough, they share the namespace.
-    slices_of: BTreeSet<(NamespacedName, String)>,
+    /// The EndpointSlices of each Service.
+    slices_of: BTreeSet<(NamespacedName, NamespacedName)>,
     members: BTreeMap<String, Standing>,
     reaches: BTreeMap<String, Reach>,
     stale: Stale,
@@ -292,8 +292,8 @@ impl World {
             if let Some(before) = touched.before {
                 // Those it shared an address with may now be free to move elsewhere.
                 self.dirty.extend(self.group_of(&touched.key, &before).services);
-                for address in before.addresses {
-                    self.by_address.remove(&(address, touched.key.clone()));
+                for address in before.addresses.iter() {
+                    self.by_address.remove(&(*address, touched.key.clone()));
                 }
             }
             if let Some(claim) = self
@@ -311,20 +311,17 @@ impl World {
     fn observe_slices(&mut self, change: Change<EndpointFacts>) {
         self.note_list(Kind::Endpoints, &change);
         for touched in merge(&mut self.slices, change) {
-            let owner = |facts: &EndpointFacts| {
-                let service = facts.service.as_deref()?;
-                Some((
-                    NamespacedName::new(touched.key.namespace(), service),
-                    touched.key.name().to_owned(),
-                ))
-            };
-            if let Some(entry) = touched.before.as_ref().and_then(owner) {
-                self.slices_of.remove(&entry);
-                self.dirty.insert(entry.0);
+            if let Some(service) = touched.before.and_then(|before| before.service) {
+                self.dirty.insert(service.clone());
+                self.slices_of.remove(&(service, touched.key.clone()));
             }
-            if let Some(entry) = self.slices.get(&touched.key).and_then(owner) {
-                self.dirty.insert(entry.0.clone());
-                self.slices_of.insert(entry);
+            let now = self.slices.get_mut(&touched.key);
+            if let Some(service) = now.and_then(|slice| slice.service.as_mut()) {
+                if let Some((known, _)) = self.claims.get_key_value(service) {
+                    service.clone_from(known); // one name in memory and not two
+                }
+                self.dirty.insert(service.clone());
+                self.slices_of.insert((service.clone(), touched.key));
             }
         }
     }
@@ -359,6 +356,6 @@ impl World {
 impl Own {
     /// Whether the Service is for this load balancer.
     fn serves(&self, claim: &Claim) -> bool {
-        claim.load_balancer && claim.class == self.class
+        claim.load_balancer && claim.class.as_deref() == self.class.as_deref()
     }
 }

@@ -70,7 +70,7 @@ impl Owner {
         }
         let plans = self.world.take_plans();
         for (service, plan) in &plans {
-            let complaint = plan.as_ref().and_then(|plan| plan.complaint.as_ref());
+            let complaint = plan.as_ref().and_then(|plan| plan.complaint.as_deref());
             self.complaints.observe(service, complaint, now);
         }
         let gap = self.world.take_gap();
@@ -135,7 +135,7 @@ impl Owner {
             kind: Some("Service".into()),
             namespace: Some(service.namespace().to_owned()),
             name: Some(service.name().to_owned()),
-            uid: Some(claim.uid.clone()),
+            uid: Some(claim.uid.to_string()),
             ..ObjectReference::default()
         })
     }

@@ -1,42 +1,58 @@
 //! What the speaker reads of an EndpointSlice. Owns the rule which endpoint can serve; not which slices make a
 //! Service (that is the world's index).
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use metallb_api::NamespacedName;
 use metallb_api::names;
 
 /// One EndpointSlice: whose it is and where it can serve. A large cluster has tens of thousands, so that neither
 /// addresses nor ports are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EndpointFacts {
-    /// The Service it belongs to (in the slice's namespace); `None` for slices that belong to none.
-    pub service: Option<String>,
+    /// The Service it belongs to; `None` for slices that belong to none.
+    pub service: Option<NamespacedName>,
     /// Some endpoint can serve.
     pub serving: bool,
-    /// The nodes with an endpoint that can serve, in order, each once.
-    pub nodes: Vec<String>,
+    /// The nodes with an endpoint that can serve.
+    pub nodes: NodeNames,
+}
+
+/// Names of nodes, in order and each once, in one piece of memory: that of most slices is shorter than a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeNames(
+    /// Each with a line feed, which no name has.
+    Box<str>,
+);
+
+impl NodeNames {
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.lines()
+    }
+}
+
+impl<T: AsRef<str> + Ord> FromIterator<T> for NodeNames {
+    fn from_iter<I: IntoIterator<Item = T>>(names: I) -> Self {
+        let names: BTreeSet<T> = names.into_iter().collect();
+        let text: String = names.iter().flat_map(|name| [name.as_ref(), "\n"]).collect();
+        Self(text.into())
+    }
 }
 
 impl From<EndpointSlice> for EndpointFacts {
     fn from(slice: EndpointSlice) -> Self {
-        let service = slice
-            .metadata
-            .labels
-            .and_then(|mut labels| labels.remove(names::label::ENDPOINT_SLICE_SERVICE));
-        let mut serving = false;
-        let mut nodes = Vec::new();
-        for endpoint in slice.endpoints {
-            if can_serve(&endpoint) {
-                serving = true;
-                nodes.extend(endpoint.node_name);
-            }
-        }
-        nodes.sort_unstable();
-        nodes.dedup();
-        nodes.shrink_to_fit();
+        let labels = slice.metadata.labels.as_ref();
+        let service = labels.and_then(|labels| labels.get(names::label::ENDPOINT_SLICE_SERVICE));
+        let namespace = slice.metadata.namespace.as_deref().unwrap_or_default();
+        let serving = || slice.endpoints.iter().filter(|endpoint| can_serve(endpoint));
         Self {
-            service,
-            serving,
-            nodes,
+            service: service.map(|service| NamespacedName::new(namespace, service)),
+            serving: serving().next().is_some(),
+            nodes: serving()
+                .filter_map(|endpoint| endpoint.node_name.as_deref())
+                .collect(),
         }
     }
 }
@@ -59,7 +75,7 @@ mod tests {
 
     fn facts(endpoints: &Value) -> EndpointFacts {
         let slice = json!({
-            "metadata": { "name": "web-1", "labels": { "kubernetes.io/service-name": "web" } },
+            "metadata": { "namespace": "shop", "name": "web-1", "labels": { "kubernetes.io/service-name": "web" } },
             "addressType": "IPv4",
             "endpoints": endpoints,
         });
@@ -81,7 +97,7 @@ mod tests {
         ] {
             let facts = facts(&json!([{ "addresses": [], "conditions": conditions, "nodeName": "node1" }]));
             assert_eq!(
-                (facts.serving, facts.nodes.len()),
+                (facts.serving, facts.nodes.iter().count()),
                 (serves, usize::from(serves)),
                 "{conditions}"
             );
@@ -97,8 +113,8 @@ mod tests {
             { "addresses": [], "nodeName": "node3", "conditions": { "ready": false } },
             { "addresses": [] },
         ]));
-        assert_eq!(facts.service.as_deref(), Some("web"));
-        assert_eq!(facts.nodes, ["node1", "node2"]);
+        assert_eq!(facts.service, Some(NamespacedName::new("shop", "web")));
+        assert_eq!(facts.nodes.iter().collect::<Vec<_>>(), ["node1", "node2"]);
     }
 
     #[test]

@@ -54,10 +54,10 @@ impl Ledger {
                 .extend(after.iter().map(|address| (*address, service.clone())));
             touched.extend(before.iter().chain(after).copied());
             if !self.handed_over.is_empty() || !before.is_empty() {
-                let known = old.iter().flat_map(|old| &old.addresses);
+                let known = old.iter().flat_map(|old| old.addresses.iter());
                 touched.extend(known.filter(|address| self.handed_over.contains(address)));
                 let next = plan.iter().filter(|plan| plan.hands_over());
-                moved.extend(next.flat_map(|plan| &plan.addresses));
+                moved.extend(next.flat_map(|plan| plan.addresses.iter()));
             }
 
             let decision = plan.as_ref().map(|plan| plan.decision.clone());

@@ -2,6 +2,7 @@
 //! heartbeat or a re-list that brings nothing new causes no work.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use metallb_api::Change;
 
@@ -51,11 +52,20 @@ fn apply<F: PartialEq, K: Ord + Clone>(
     key: K,
     facts: F,
 ) -> Option<Touched<F, K>> {
-    if known.get(&key) == Some(&facts) {
-        return None;
+    match known.entry(key) {
+        Entry::Vacant(entry) => {
+            let key = entry.key().clone();
+            entry.insert(facts);
+            Some(Touched { key, before: None })
+        }
+        Entry::Occupied(entry) if *entry.get() == facts => None,
+        Entry::Occupied(mut entry) => {
+            // The key of before, of which other tables have copies.
+            let key = entry.key().clone();
+            let before = Some(entry.insert(facts));
+            Some(Touched { key, before })
+        }
     }
-    let before = known.insert(key.clone(), facts);
-    Some(Touched { key, before })
 }
 
 /// The usable part of a change, if any is left, and what is wrong with each other object.

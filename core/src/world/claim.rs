@@ -1,6 +1,7 @@
 //! What the speaker keeps of a Service: a fifth of what the controller needs to know. Decides nothing.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::facts::{Labels, ServiceFacts, ServiceObject, TrafficPolicy};
 
@@ -8,13 +9,13 @@ use crate::facts::{Labels, ServiceFacts, ServiceObject, TrafficPolicy};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Claim {
     /// Tells a Service from an earlier one of the same name; Events need it.
-    pub uid: String,
+    pub uid: Box<str>,
     /// `spec.type` is `LoadBalancer`.
     pub load_balancer: bool,
     /// `spec.loadBalancerClass`.
-    pub class: Option<String>,
-    /// The addresses in its status, in that order.
-    pub addresses: Vec<IpAddr>,
+    pub class: Option<Box<str>>,
+    /// The addresses in its status, in that order. Its plan has the same piece of memory.
+    pub addresses: Arc<[IpAddr]>,
     /// Its status holds something else as well.
     pub invalid: bool,
     /// All labels: any of them may be named by a selector.
@@ -24,21 +25,21 @@ pub struct Claim {
     /// The annotation that lets it share its address is there, even if empty.
     pub may_share: bool,
     /// The pool that the controller took the addresses from.
-    pub pool: Option<String>,
+    pub pool: Option<Box<str>>,
 }
 
 impl From<&ServiceFacts> for Claim {
     fn from(service: &ServiceFacts) -> Self {
         Self {
-            uid: service.uid.clone(),
+            uid: service.uid.as_str().into(),
             load_balancer: service.load_balancer,
-            class: service.class.clone(),
-            addresses: service.ingress.clone(),
+            class: service.class.as_deref().map(Box::from),
+            addresses: service.ingress.as_slice().into(),
             invalid: service.foreign_ingress,
             labels: service.labels.clone(),
             traffic: service.traffic_policy,
             may_share: service.sharing_annotation().is_some(),
-            pool: service.allocated_from().map(str::to_owned),
+            pool: service.allocated_from().map(Box::from),
         }
     }
 }

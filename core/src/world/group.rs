@@ -25,7 +25,7 @@ impl World {
         let mut address = claim.addresses.first().copied();
         let mut addresses = BTreeSet::new();
         let mut open: Vec<IpAddr> = if self.own.serves(claim) {
-            claim.addresses.clone()
+            claim.addresses.to_vec()
         } else {
             Vec::new()
         };
@@ -39,7 +39,7 @@ impl World {
                 }
                 if let Some(claim) = self.claims.get(sharer) {
                     address = address.min(claim.addresses.first().copied());
-                    open.extend(&claim.addresses);
+                    open.extend(claim.addresses.iter());
                     services.insert(sharer.clone());
                 }
             }

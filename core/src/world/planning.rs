@@ -121,11 +121,11 @@ impl World {
             )
         };
         let messages = addresses.iter().map(message).collect();
-        let complaint = Some(Complaint {
+        let complaint = Some(Box::new(Complaint {
             reason: event::ANNOUNCE_FAILED,
             messages,
             patience: Patience::ForObjects,
-        });
+        }));
         Plan {
             complaint,
             ..Plan::withhold(addresses, Reason::NoSuchInterface)
@@ -213,21 +213,18 @@ impl World {
 
     /// With the policy `Local`, the nodes that have an endpoint of the Service.
     fn local_nodes<'a>(&'a self, service: &NamespacedName, claim: &Claim) -> Option<BTreeSet<&'a str>> {
-        let nodes = || {
-            self.slices_of(service)
-                .flat_map(|slice| slice.nodes.iter().map(String::as_str))
-        };
+        let nodes = || self.slices_of(service).flat_map(|slice| slice.nodes.iter());
         (claim.traffic == TrafficPolicy::Local).then(|| nodes().collect())
     }
 
     fn slices_of(&self, service: &NamespacedName) -> impl Iterator<Item = &EndpointFacts> {
-        let first = (service.clone(), String::new());
+        let first = (service.clone(), NamespacedName::default());
         let of = service.clone();
         let entries = self
             .slices_of
             .range(first..)
             .take_while(move |(owner, _)| *owner == of);
-        entries.filter_map(|(owner, slice)| self.slices.get(&NamespacedName::new(owner.namespace(), slice)))
+        entries.filter_map(|(_, slice)| self.slices.get(slice))
     }
 
     pub(super) fn landscape(&self) -> Landscape<'_> {

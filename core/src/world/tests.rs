@@ -58,10 +58,10 @@ fn what_is_wrong_with_the_service_is_wrong_on_every_node() {
             |s| s.claim("web").class = Some("other".into()),
             "otherLoadBalancerClass",
         ),
-        (|s| s.claim("web").addresses.clear(), "noIPAllocated"),
+        (|s| s.claim("web").addresses = [].into(), "noIPAllocated"),
         (|s| s.claim("web").invalid = true, "invalidIP"),
         (
-            |s| s.claim("web").addresses = vec!["198.51.100.1".parse().unwrap()],
+            |s| s.claim("web").addresses = ["198.51.100.1".parse().unwrap()].into(),
             "ipNotAllowed",
         ),
         (|s| s.slices.clear(), "noEndpoints"),
@@ -237,7 +237,7 @@ fn interfaces_are_those_of_the_advertisements_that_include_the_node() {
 #[test]
 fn a_missing_interface_is_told_for_each_address_with_metallbs_words() {
     let mut scene = Scene::well();
-    scene.claim("web").addresses.push("2001:db8::1".parse().unwrap());
+    scene.add_address("web", "2001:db8::1");
     scene.advertise(r#"{ "interfaces": ["eth9"] }"#);
     let complaint = scene.plan_on("node3", "web").complaint.unwrap();
     assert_eq!(complaint.reason, event::ANNOUNCE_FAILED);
@@ -252,7 +252,7 @@ fn a_missing_interface_is_told_for_each_address_with_metallbs_words() {
 #[test]
 fn both_families_of_a_service_are_on_one_node() {
     let mut scene = Scene::well();
-    scene.claim("web").addresses.push("2001:db8::1".parse().unwrap());
+    scene.add_address("web", "2001:db8::1");
     assert_eq!(verdicts(&scene), ["notOwner", "notOwner", "announce"]);
     assert_eq!(scene.plan_on("node3", "web").addresses.len(), 2);
 }
@@ -310,7 +310,7 @@ fn endpoints_that_change_their_service_no_longer_count_for_the_old_one() {
     scene
         .slices
         .values_mut()
-        .for_each(|slice| slice.service = Some("other".into()));
+        .for_each(|slice| slice.service = Some(Scene::key("other")));
     for input in scene.single_inputs() {
         world.observe(input);
     }
@@ -346,7 +346,7 @@ fn addresses_of_two_pools_are_not_announced() {
     check(
         |scene| {
             scene.pool("other", &["198.51.100.0/24"]);
-            scene.claim("web").addresses.push("198.51.100.1".parse().unwrap());
+            scene.add_address("web", "198.51.100.1");
         },
         ["ipNotAllowed"; 3],
     );

@@ -95,12 +95,12 @@ impl World {
             Err(_) => self.not_advertised(&pool),
             Ok(advertisements) => {
                 let serving = slices.iter().any(|slice| slice.serving);
-                let nodes = slices.iter().flat_map(|slice| &slice.nodes);
+                let nodes = slices.iter().flat_map(|slice| slice.nodes.iter());
                 // Without any endpoint, that none is local says nothing.
                 let local = claim.traffic == TrafficPolicy::Local && serving;
                 let demand = Demand {
                     advertisements,
-                    local: local.then(|| nodes.map(String::as_str).collect()),
+                    local: local.then(|| nodes.collect()),
                 };
                 match self.no_node(&demand, &pool) {
                     Some(answer) => answer,

@@ -143,7 +143,7 @@ proptest! {
         let mut owners: BTreeMap<IpAddr, BTreeSet<String>> = BTreeMap::new();
         for node in scene.viewpoints() {
             for plan in plans(&scene, &node).into_values().flatten().filter(announces) {
-                for address in plan.addresses {
+                for &address in plan.addresses.iter() {
                     owners.entry(address).or_default().insert(node.clone());
                 }
             }
@@ -159,7 +159,7 @@ proptest! {
         let announced: BTreeSet<IpAddr> = everything
             .iter()
             .flat_map(|plans| plans.values().flatten().filter(|plan| announces(plan)))
-            .flat_map(|plan| plan.addresses.clone())
+            .flat_map(|plan| plan.addresses.to_vec())
             .collect();
         // A group of sharers whose possible nodes have none in common is served by the node that serves most of it.
         for (name, claim) in &scene.claims {

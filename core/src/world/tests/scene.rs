@@ -68,6 +68,13 @@ impl Scene {
         self.claims.get_mut(service).unwrap()
     }
 
+    /// Gives the Service one more address.
+    pub(super) fn add_address(&mut self, service: &str, address: &str) {
+        let claim = self.claim(service);
+        let address = std::iter::once(address.parse().unwrap());
+        claim.addresses = claim.addresses.iter().copied().chain(address).collect();
+    }
+
     pub(super) fn label(&mut self, node: &str, key: &str, value: &str) {
         self.node(node).labels.insert(key.into(), value.into());
     }
@@ -111,11 +118,10 @@ impl Scene {
 
     /// The nodes of the Service's endpoints; none means one that is on no node.
     pub(super) fn serve_on(&mut self, service: &str, nodes: &[&str]) {
-        let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
         let facts = EndpointFacts {
-            service: Some(service.into()),
+            service: Some(Self::key(service)),
             serving: true,
-            nodes,
+            nodes: nodes.iter().collect(),
         };
         self.slices.insert(format!("{service}-1"), facts);
     }
@@ -184,7 +190,7 @@ impl Scene {
             world.observe(input);
         }
         let claim = self.claims.get(service)?;
-        let of = |slice: &&EndpointFacts| slice.service.as_deref() == Some(service);
+        let of = |slice: &&EndpointFacts| slice.service == Some(Self::key(service));
         let slices: Vec<_> = self.slices.values().filter(of).cloned().collect();
         let told = world.unannounced(&Self::key(service), claim, &slices);
         if !world.asks_for_endpoints(claim) {
