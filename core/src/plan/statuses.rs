@@ -38,7 +38,7 @@ pub struct StatusFacts {
     /// The Service in its labels. Without one it is none of ours.
     pub service: Option<NamespacedName>,
     /// The uid of its owner, if it has one and no other.
-    pub owner: Option<String>,
+    pub owner: Option<Box<str>>,
     /// What it says.
     pub says: Says,
     /// Grows with every change of it.
@@ -70,7 +70,7 @@ impl From<ServiceL2Status> for StatusFacts {
     fn from(object: ServiceL2Status) -> Self {
         let version = object.metadata.resource_version.as_deref();
         let owner = match object.metadata.owner_references.as_deref() {
-            Some([owner]) => Some(owner.uid.clone()),
+            Some([owner]) => Some(owner.uid.as_str().into()),
             _ => None,
         };
         Self {
@@ -117,39 +117,40 @@ pub enum StatusWrite {
 }
 
 impl Report {
-    /// What is to be done about `service`, if `objects` are those of this node about it, by name.
-    pub fn writes(
+    /// What is to be done about `service`, if `objects` are those of this node about it, in the order of their names.
+    pub fn writes<'a>(
         &self,
         service: &NamespacedName,
-        objects: &BTreeMap<String, StatusFacts>,
+        mut objects: impl Iterator<Item = (&'a str, &'a StatusFacts)>,
     ) -> Vec<StatusWrite> {
+        let delete = |name: &str| StatusWrite::Delete(name.to_owned());
         let Some(interfaces) = self.services.get(service) else {
-            return objects.keys().cloned().map(StatusWrite::Delete).collect();
+            return objects.map(|(name, _)| delete(name)).collect();
         };
-        let mut objects = objects.iter();
         let Some((name, facts)) = objects.next() else {
             return vec![StatusWrite::Create(Box::new(self.object(service)))];
         };
         // Of several the first is kept.
-        let mut writes: Vec<_> = objects
-            .map(|(name, _)| StatusWrite::Delete(name.clone()))
-            .collect();
+        let mut writes: Vec<_> = objects.map(|(name, _)| delete(name)).collect();
         let says = match &facts.says {
             Says::SomethingElse => {
                 // Then there is none, and a new one is made.
-                writes.push(StatusWrite::Delete(name.clone()));
+                writes.push(delete(name));
                 return writes;
             }
             Says::Nothing => None,
             Says::Announced(names) => Some(names),
         };
         if let Some(pod) = &self.pod
-            && facts.owner.as_ref() != Some(&pod.uid)
+            && facts.owner.as_deref() != Some(pod.uid.as_str())
         {
-            writes.push(StatusWrite::Adopt(name.clone(), owner(pod)));
+            writes.push(StatusWrite::Adopt(name.to_owned(), owner(pod)));
         }
         if !says.is_some_and(|says| says.iter().eq(names(interfaces))) {
-            writes.push(StatusWrite::Say(name.clone(), self.status(service, interfaces)));
+            writes.push(StatusWrite::Say(
+                name.to_owned(),
+                self.status(service, interfaces),
+            ));
         }
         writes
     }
@@ -294,9 +295,10 @@ mod tests {
                     .insert((*name).to_owned(), facts);
             }
         }
-        let writes = by_service
-            .iter()
-            .flat_map(|(service, objects)| report.writes(service, objects));
+        let writes = by_service.iter().flat_map(|(service, objects)| {
+            let objects = objects.iter().map(|(name, facts)| (name.as_str(), facts));
+            report.writes(service, objects)
+        });
         writes.map(line).collect()
     }
 

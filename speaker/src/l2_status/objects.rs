@@ -9,29 +9,32 @@ use metallb_core::plan::StatusFacts;
 /// The objects that carry this node's label, by Service and name. Those without a Service are not kept.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    by_service: BTreeMap<Arc<NamespacedName>, BTreeMap<String, StatusFacts>>,
+    by_service: BTreeMap<(NamespacedName, Arc<str>), StatusFacts>,
     /// Whose each is: a name says nothing about the Service.
-    services: BTreeMap<String, Arc<NamespacedName>>,
+    services: BTreeMap<Arc<str>, NamespacedName>,
 }
 
 impl Objects {
-    /// Those of one Service.
-    pub(super) fn of(&self, service: &NamespacedName) -> Option<&BTreeMap<String, StatusFacts>> {
-        self.by_service.get(service)
+    /// Those of one Service, by name.
+    pub(super) fn of(&self, service: &NamespacedName) -> impl Iterator<Item = (&str, &StatusFacts)> {
+        let first = (service.clone(), Arc::default());
+        let objects = self.by_service.range(first..);
+        let of_this = objects.take_while(move |((of, _), _)| of == service);
+        of_this.map(|((_, name), facts)| (&**name, facts))
     }
 
     /// Takes notice of a change; the Services concerned.
     pub(super) fn observe(&mut self, change: Change<StatusFacts>) -> Vec<NamespacedName> {
         match change {
-            Change::Apply(key, facts) => self.learn(key.name().to_owned(), facts),
+            Change::Apply(key, facts) => self.learn(key.name(), facts),
             Change::Delete(key) => self.forget(key.name()),
             Change::Reset(all) => {
                 self.services.clear();
                 let before = std::mem::take(&mut self.by_service).into_keys();
-                let mut concerned: Vec<_> = before.map(Arc::unwrap_or_clone).collect();
+                let mut concerned: Vec<_> = before.map(|(service, _)| service).collect();
                 for (key, mut facts) in all {
                     if let Some(service) = facts.service.take() {
-                        self.keep(&service, key.name().to_owned(), facts);
+                        self.keep(service.clone(), key.name(), facts);
                         concerned.push(service);
                     }
                 }
@@ -41,46 +44,40 @@ impl Objects {
     }
 
     /// One object as it was at some time: the watch may be behind the answers to writes.
-    pub(super) fn learn(&mut self, name: String, mut facts: StatusFacts) -> Vec<NamespacedName> {
+    pub(super) fn learn(&mut self, name: &str, mut facts: StatusFacts) -> Vec<NamespacedName> {
         let service = facts.service.take();
-        let known = service
-            .as_ref()
-            .and_then(|service| self.by_service.get(service)?.get(&name));
-        if known.is_some_and(|known| known.version > facts.version) {
-            return Vec::new();
+        if let Some((name, of)) = self.services.get_key_value(name)
+            && service.as_ref() == Some(of)
+            && let Some(known) = self.by_service.get_mut(&(of.clone(), Arc::clone(name)))
+        {
+            if known.version > facts.version {
+                return Vec::new();
+            }
+            *known = facts;
+            return vec![of.clone()];
         }
         // Where it is new, somebody may have edited its labels.
-        let mut concerned = if known.is_none() {
-            self.forget(&name)
-        } else {
-            Vec::new()
-        };
+        let mut concerned = self.forget(name);
         if let Some(service) = service {
-            self.keep(&service, name, facts);
+            self.keep(service.clone(), name, facts);
             concerned.push(service);
         }
         concerned
     }
 
-    fn keep(&mut self, service: &NamespacedName, name: String, facts: StatusFacts) {
-        let known = self.by_service.get_key_value(service);
-        let service = known.map_or_else(|| Arc::new(service.clone()), |(known, _)| Arc::clone(known));
-        self.services.insert(name.clone(), Arc::clone(&service));
-        self.by_service.entry(service).or_default().insert(name, facts);
+    fn keep(&mut self, service: NamespacedName, name: &str, facts: StatusFacts) {
+        let name: Arc<str> = name.into();
+        self.services.insert(Arc::clone(&name), service.clone());
+        self.by_service.insert((service, name), facts);
     }
 
     /// The object is gone.
     pub(super) fn forget(&mut self, name: &str) -> Vec<NamespacedName> {
-        let Some(service) = self.services.remove(name) else {
+        let Some((name, service)) = self.services.remove_entry(name) else {
             return Vec::new();
         };
-        if let Some(objects) = self.by_service.get_mut(&service) {
-            objects.remove(name);
-            if objects.is_empty() {
-                self.by_service.remove(&service);
-            }
-        }
-        vec![Arc::unwrap_or_clone(service)]
+        self.by_service.remove(&(service.clone(), name));
+        vec![service]
     }
 }
 
@@ -106,10 +103,8 @@ mod tests {
     /// The objects as `service/name@version`.
     fn lines(objects: &Objects) -> Vec<String> {
         let mut lines = Vec::new();
-        for (service, objects) in &objects.by_service {
-            for (name, facts) in objects {
-                lines.push(format!("{}/{name}@{}", service.name(), facts.version));
-            }
+        for ((service, name), facts) in &objects.by_service {
+            lines.push(format!("{}/{name}@{}", service.name(), facts.version));
         }
         lines
     }

@@ -1,6 +1,5 @@
 //! The task that writes. Owns what is known of the objects, and the pace.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,7 +116,8 @@ impl Writer {
         for (service, outcome) in outcomes {
             match outcome {
                 Ok(Written::Done(object)) => {
-                    self.objects.learn(object.name_any(), StatusFacts::from(*object));
+                    let name = object.name_any();
+                    self.objects.learn(&name, StatusFacts::from(*object));
                 }
                 Ok(Written::Gone(name)) => {
                     self.objects.forget(&name);
@@ -140,13 +140,12 @@ impl Writer {
     }
 
     fn next_writes(&self) -> Vec<(NamespacedName, StatusWrite)> {
-        let none = BTreeMap::new();
         self.desk.with(|wanted| {
             let mut writes = Vec::new();
             while writes.len() < ROUND
                 && let Some(service) = wanted.unsettled.pop_first()
             {
-                let objects = self.objects.of(&service).unwrap_or(&none);
+                let objects = self.objects.of(&service);
                 let of_this = wanted.report.writes(&service, objects);
                 writes.extend(of_this.into_iter().map(|write| (service.clone(), write)));
             }
