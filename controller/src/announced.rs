@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use anyhow::bail;
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams};
@@ -28,7 +27,7 @@ use kube::{Client, Error, Resource};
 use metallb_api::names::{condition, event, label};
 use metallb_api::v1beta1::ServiceL2Status;
 use metallb_api::{Change, NamespacedName};
-use metallb_core::facts::{EndpointFacts, NoAddress, Said, SpeakerFacts};
+use metallb_core::facts::{EndpointFacts, NoAddress, Said, SliceObject, SpeakerFacts};
 use metallb_core::world::read::{bgp_advertisement, l2_advertisement, pool};
 use metallb_core::world::{self, Claim, Kind, Unannounced, World};
 use metallb_runtime::events::{EventKind, Note, Recorder};
@@ -224,7 +223,7 @@ impl Office {
     }
 
     async fn endpoints(&self, service: &NamespacedName) -> Result<Vec<EndpointFacts>, Error> {
-        let api: Api<EndpointSlice> = Api::namespaced(self.inquiry.client.clone(), service.namespace());
+        let api: Api<SliceObject> = Api::namespaced(self.inquiry.client.clone(), service.namespace());
         let of = format!("{}={}", label::ENDPOINT_SLICE_SERVICE, service.name());
         // From the API server's memory.
         let parameters = ListParams::default().labels(&of).match_any();

@@ -14,7 +14,7 @@ mod said;
 mod service;
 mod speaker;
 
-pub use endpoint::{EndpointFacts, NodeNames};
+pub use endpoint::{EndpointFacts, NodeNames, SliceObject};
 pub use family::IpFamily;
 pub use labels::{Labelled, Labels};
 pub use no_address::NoAddress;

@@ -1,9 +1,8 @@
 //! Which objects the speaker watches, and what it keeps of each. Owns the list of kinds and their filters.
 
 use k8s_openapi::api::core::v1::{Node, Pod};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Api, Client};
-use metallb_core::facts::ServiceObject;
+use metallb_core::facts::{ServiceObject, SliceObject};
 use metallb_core::world::read::{bgp_advertisement, l2_advertisement, pool};
 use metallb_core::world::{Claim, Input};
 use metallb_runtime::tasks::Tasks;
@@ -32,7 +31,7 @@ pub(crate) fn spawn_all(tasks: &mut Tasks, sources: Sources, inputs: Sender<Inpu
     let all = Api::all(client.clone());
     spawn::<ServiceObject, Claim, _>(tasks, all, balanced, Claim::from, inputs.clone(), Input::Service);
     let all = Api::all(client.clone());
-    spawn::<EndpointSlice, _, _>(tasks, all, config(), Into::into, inputs.clone(), Input::Endpoints);
+    spawn::<SliceObject, _, _>(tasks, all, config(), Into::into, inputs.clone(), Input::Endpoints);
     let all = Api::all(client.clone());
     spawn::<Node, _, _>(tasks, all, config(), Into::into, inputs.clone(), Input::Node);
     let pods = Api::namespaced(client.clone(), &namespace);

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use metallb_api::NamespacedName;
 use metallb_api::names;
+
+mod object;
+
+use object::SliceEndpoint;
+pub use object::SliceObject;
 
 /// One EndpointSlice: whose it is and where it can serve. A large cluster has tens of thousands, so that neither
 /// addresses nor ports are kept.
@@ -41,8 +45,8 @@ impl<T: AsRef<str> + Ord> FromIterator<T> for NodeNames {
     }
 }
 
-impl From<EndpointSlice> for EndpointFacts {
-    fn from(slice: EndpointSlice) -> Self {
+impl From<SliceObject> for EndpointFacts {
+    fn from(slice: SliceObject) -> Self {
         let labels = slice.metadata.labels.as_ref();
         let service = labels.and_then(|labels| labels.get(names::label::ENDPOINT_SLICE_SERVICE));
         let namespace = slice.metadata.namespace.as_deref().unwrap_or_default();
@@ -59,7 +63,7 @@ impl From<EndpointSlice> for EndpointFacts {
 
 /// Ready, or terminating but still serving. Readiness that is not reported counts as ready, as the API says of
 /// `EndpointConditions.ready`.
-fn can_serve(endpoint: &Endpoint) -> bool {
+fn can_serve(endpoint: &SliceEndpoint) -> bool {
     let (ready, serving) = endpoint
         .conditions
         .as_ref()
@@ -79,7 +83,7 @@ mod tests {
             "addressType": "IPv4",
             "endpoints": endpoints,
         });
-        EndpointFacts::from(serde_json::from_value::<EndpointSlice>(slice).unwrap())
+        EndpointFacts::from(serde_json::from_value::<SliceObject>(slice).unwrap())
     }
 
     #[test]
@@ -119,10 +123,9 @@ mod tests {
 
     #[test]
     fn a_slice_without_endpoints_or_service_serves_nothing() {
-        let slice = EndpointSlice {
-            address_type: "IPv4".into(),
-            ..EndpointSlice::default()
-        };
-        assert_eq!(EndpointFacts::from(slice), EndpointFacts::default());
+        for slice in [json!({ "addressType": "IPv4" }), json!({ "endpoints": null })] {
+            let slice: SliceObject = serde_json::from_value(slice).unwrap();
+            assert_eq!(EndpointFacts::from(slice), EndpointFacts::default());
+        }
     }
 }

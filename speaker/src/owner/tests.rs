@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use metallb_api::Change;
 use metallb_api::names::event;
 use metallb_core::config::{L2Advertisement, Pool};
-use metallb_core::facts::ServiceObject;
+use metallb_core::facts::{ServiceObject, SliceObject};
 use metallb_core::world::Claim;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -42,7 +41,7 @@ fn services() -> Input {
 }
 
 fn endpoints() -> Input {
-    let slice: EndpointSlice = from(&json!({
+    let slice: SliceObject = from(&json!({
         "metadata": { "namespace": "ns", "name": "web-1", "labels": { "kubernetes.io/service-name": "web" } },
         "addressType": "IPv4",
         "endpoints": [{ "addresses": ["10.0.0.1"], "nodeName": "node1" }],
