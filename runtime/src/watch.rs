@@ -161,7 +161,7 @@ where
 {
     pin_mut!(stream);
     let mut connection = Connection::new(kind);
-    let mut listing = BTreeMap::new();
+    let mut listing = Vec::new();
     while let Some(event) = connection.next(&mut stream).await {
         let change = match event {
             Ok(Event::Init) => {
@@ -173,9 +173,11 @@ where
                 None
             }
             Ok(Event::InitDone) => {
-                tracing::debug!(kind = connection.kind, objects = listing.len(), "listed");
-                reader.keep_only(&listing);
-                Some(Change::Reset(std::mem::take(&mut listing)))
+                // All at once, so that the map has no room left for more: they stay, and may be thousands.
+                let all: BTreeMap<_, _> = std::mem::take(&mut listing).into_iter().collect();
+                tracing::debug!(kind = connection.kind, objects = all.len(), "listed");
+                reader.keep_only(&all);
+                Some(Change::Reset(all))
             }
             Ok(Event::Apply(object)) => reader
                 .read(object)

@@ -30,6 +30,14 @@ pub(super) fn merge<F: PartialEq, K: Ord + Clone>(
                 .into_iter()
                 .collect()
         }
+        Change::Reset(all) if known.is_empty() => {
+            *known = all;
+            let new = |key: &K| Touched {
+                key: key.clone(),
+                before: None,
+            };
+            known.keys().map(new).collect()
+        }
         Change::Reset(all) => {
             let mut touched: Vec<_> = known
                 .extract_if(.., |key, _| !all.contains_key(key))
