@@ -2,14 +2,15 @@
 //! interfaces there are is an observation, how to answer on them is the driver's.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A choice among the interfaces of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interfaces {
     /// Every interface, also those that come later.
     All,
-    /// These and no others.
-    Named(BTreeSet<String>),
+    /// These and no others. Those of one advertisement are there once, in however many tables thousands of addresses are.
+    Named(Arc<BTreeSet<String>>),
 }
 
 impl Interfaces {
@@ -18,7 +19,7 @@ impl Interfaces {
         if names.is_empty() {
             Self::All
         } else {
-            Self::Named(names.clone())
+            Self::Named(Arc::new(names.clone()))
         }
     }
 
@@ -26,8 +27,9 @@ impl Interfaces {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         match (self, other) {
+            (Self::Named(ours), Self::Named(theirs)) if theirs.is_subset(&ours) => Self::Named(ours),
             (Self::Named(mut ours), Self::Named(theirs)) => {
-                ours.extend(theirs);
+                Arc::make_mut(&mut ours).extend(theirs.iter().cloned());
                 Self::Named(ours)
             }
             _ => Self::All,
@@ -68,7 +70,9 @@ mod tests {
                 .iter()
                 .map(|ad| Interfaces::of(&names(ad)))
                 .reduce(Interfaces::or);
-            let expected = expected.map_or(Interfaces::All, |expected| Interfaces::Named(names(expected)));
+            let expected = expected.map_or(Interfaces::All, |expected| {
+                Interfaces::Named(names(expected).into())
+            });
             assert_eq!(together, Some(expected), "{advertisements:?}");
         }
     }

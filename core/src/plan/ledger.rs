@@ -179,7 +179,7 @@ mod tests {
             "" | ">" => Decision::Withhold(Reason::NotOwner),
             "x" => Decision::Withhold(Reason::NoLocalEndpoints),
             "*" => Decision::Announce(Interfaces::All),
-            name => Decision::Announce(Interfaces::Named([name.to_owned()].into())),
+            name => Decision::Announce(Interfaces::of(&[name.to_owned()].into())),
         };
         (
             named(name),
@@ -202,7 +202,10 @@ mod tests {
                 address,
                 interfaces: Interfaces::Named(names),
             } => {
-                format!("+{address}@{}", names.into_iter().collect::<Vec<_>>().join(","))
+                format!(
+                    "+{address}@{}",
+                    names.iter().cloned().collect::<Vec<_>>().join(",")
+                )
             }
             Action::Remind { address } => format!("!{address}"),
             Action::HandOver { address } => format!("~{address}"),

@@ -194,7 +194,7 @@ impl Report {
 fn names(interfaces: &Interfaces) -> impl Iterator<Item = &String> {
     match interfaces {
         Interfaces::All => None,
-        Interfaces::Named(names) => Some(names),
+        Interfaces::Named(names) => Some(names.iter()),
     }
     .into_iter()
     .flatten()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::ethernet::MacAddr;
 
@@ -37,7 +38,7 @@ pub enum InterfaceChoice {
     #[default]
     All,
     /// On those with these names, also on those that come later.
-    Only(BTreeSet<String>),
+    Only(Arc<BTreeSet<String>>),
 }
 
 impl InterfaceChoice {

@@ -9,6 +9,7 @@ mod telling;
 mod yielding;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
@@ -53,7 +54,7 @@ fn everywhere(ips: &[&str]) -> BTreeMap<IpAddr, Assignment> {
 fn on(names: &[&str]) -> Assignment {
     let names = names.iter().map(|name| (*name).to_string()).collect();
     Assignment {
-        choice: InterfaceChoice::Only(names),
+        choice: InterfaceChoice::Only(Arc::new(names)),
         ..Assignment::default()
     }
 }

@@ -50,7 +50,7 @@ fn what_was_withdrawn_for_a_moment_has_a_new_term() {
     assert_eq!(term_after(&|| handle.hand_over(ip)), (true, Some(1)));
     assert_eq!(term_after(&announce), (true, Some(2)));
     assert_eq!(term_after(&|| handle.remind(ip)), (true, Some(3)));
-    let elsewhere = || handle.announce(ip, InterfaceChoice::Only(["eth0".to_owned()].into()));
+    let elsewhere = || handle.announce(ip, InterfaceChoice::Only(Arc::new(["eth0".to_owned()].into())));
     assert_eq!(term_after(&elsewhere), (true, Some(3)));
     assert_eq!(term_after(&|| handle.withdraw(ip)), (true, None));
     assert_eq!(term_after(&|| handle.remind(ip)), (false, None));
@@ -326,7 +326,7 @@ fn a_vlan_answers_on_its_own() {
         .neighbour
         .ip("link add link trunk0 name peer0 type vlan id 7");
     street.furnish_neighbour();
-    let choice = InterfaceChoice::Only(["lan0.7".to_owned()].into());
+    let choice = InterfaceChoice::Only(Arc::new(["lan0.7".to_owned()].into()));
     street.layer2.announce(address(V4), choice.clone());
     street.layer2.announce(address(V6), choice);
     for ip in [V4, V6] {

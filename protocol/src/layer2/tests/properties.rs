@@ -46,7 +46,7 @@ fn addresses() -> impl Strategy<Value = BTreeMap<IpAddr, Assignment>> {
         ],
         0..3,
     ))
-    .prop_map(|names| names.map_or(InterfaceChoice::All, InterfaceChoice::Only));
+    .prop_map(|names| names.map_or(InterfaceChoice::All, |names| InterfaceChoice::Only(names.into())));
     let tenure = prop_oneof![3 => Just(Tenure::Staying), 1 => Just(Tenure::Leaving)];
     let assignment =
         (choice, tenure, 0..3_u64).prop_map(|(choice, tenure, term)| Assignment { choice, tenure, term });
