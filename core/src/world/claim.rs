@@ -49,3 +49,20 @@ impl From<ServiceObject> for Claim {
         Self::from(&ServiceFacts::from(service))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use metallb_api::NamespacedName;
+
+    use super::*;
+    use crate::facts::EndpointFacts;
+    use crate::plan::Plan;
+
+    #[test]
+    fn what_is_kept_for_each_of_thousands_of_services_stays_small() {
+        assert_eq!(size_of::<NamespacedName>(), 16);
+        assert!(size_of::<Claim>() <= 88, "{}", size_of::<Claim>());
+        assert!(size_of::<EndpointFacts>() <= 40, "{}", size_of::<EndpointFacts>());
+        assert!(size_of::<Plan>() <= 48, "{}", size_of::<Plan>());
+    }
+}
