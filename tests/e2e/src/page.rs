@@ -16,6 +16,8 @@ use crate::command;
 use crate::installation::checkout;
 use crate::kubernetes::TempNamespace;
 
+/// How a block of commands begins.
+const COMMANDS: &str = "```sh";
 /// In the directory of the page.
 const KUBECONFIG: &str = "kubeconfig";
 /// What pages take out of a checkout.
@@ -48,6 +50,7 @@ pub struct Page<'a> {
     namespace: &'a TempNamespace,
     directory: PathBuf,
     path: String,
+    text: String,
     blocks: Vec<Vec<String>>,
     ran: BTreeSet<usize>,
 }
@@ -58,7 +61,8 @@ impl<'a> Page<'a> {
     /// # Errors
     /// If there is no such page, or no command on it.
     pub async fn open(namespace: &'a TempNamespace, manual: &'static Manual) -> Result<Self> {
-        let blocks = blocks(&fs::read_to_string(checkout(manual.path))?);
+        let text = fs::read_to_string(checkout(manual.path))?;
+        let blocks = blocks(&text, COMMANDS);
         ensure!(!blocks.is_empty(), "{} has no commands", manual.path);
         let directory = std::env::temp_dir().join(format!("metallb-{}", namespace.name()));
         fs::DirBuilder::new()
@@ -81,6 +85,7 @@ impl<'a> Page<'a> {
             namespace,
             directory,
             path,
+            text,
             blocks,
             ran: BTreeSet::new(),
         };
@@ -161,10 +166,25 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
+    /// The lines of the one block with this text in it that shows what a command says.
+    ///
+    /// # Errors
+    /// If there is not exactly one.
+    pub fn shown(&self, text: &str) -> Result<Vec<String>> {
+        let mut found = blocks(&self.text, "```text");
+        found.retain(|block| has(block, text));
+        ensure!(
+            found.len() == 1,
+            "{} texts of {} have {text:?}",
+            found.len(),
+            self.manual.path
+        );
+        Ok(found.remove(0))
+    }
+
     fn find(&self, text: &str) -> Result<usize> {
-        let has = |block: &Vec<String>| block.iter().any(|line| line.contains(text));
         let found: Vec<usize> = (0..self.blocks.len())
-            .filter(|at| has(&self.blocks[*at]))
+            .filter(|at| has(&self.blocks[*at], text))
             .collect();
         match found[..] {
             [one] => Ok(one),
@@ -179,12 +199,16 @@ impl Drop for Page<'_> {
     }
 }
 
-/// The blocks of commands. One inside a list is indented as a whole.
-fn blocks(text: &str) -> Vec<Vec<String>> {
+fn has(block: &[String], text: &str) -> bool {
+    block.iter().any(|line| line.contains(text))
+}
+
+/// The blocks that begin so. One inside a list is indented as a whole.
+fn blocks(text: &str, begin: &str) -> Vec<Vec<String>> {
     let mut blocks = Vec::new();
     let mut lines = text.lines();
-    while let Some(fence) = lines.find(|line| line.trim_start() == "```sh") {
-        let indent = &fence[..fence.len() - "```sh".len()];
+    while let Some(fence) = lines.find(|line| line.trim_start() == begin) {
+        let indent = &fence[..fence.len() - begin.len()];
         let inside = lines.by_ref().take_while(|line| line.trim_start() != "```");
         let block = inside.map(|line| line.strip_prefix(indent).unwrap_or(line).to_owned());
         blocks.push(block.collect());
@@ -197,11 +221,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_of_commands_are_found_also_inside_a_list() {
+    fn blocks_are_found_by_how_they_begin_also_inside_a_list() {
         let page = "text\n```sh\none\n  two\n```\n```text\nno\n```\n1. step\n\n   ```sh\n   three \\\n\n     four\n   ```\n";
         assert_eq!(
-            blocks(page),
+            blocks(page, COMMANDS),
             [vec!["one", "  two"], vec!["three \\", "", "  four"]]
         );
+        assert_eq!(blocks(page, "```text"), [["no"]]);
     }
 }
