@@ -308,7 +308,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::metallb::kills::Cluster;
+    use crate::metallb::api_server::Cluster;
 
     const SPEAKER: &str = "/apis/apps/v1/namespaces/metallb-system/daemonsets/speaker";
 

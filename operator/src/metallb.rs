@@ -1,12 +1,14 @@
 //! One reconciliation of a MetalLB, in five steps. Owns their order and what follows from a failure of each; every step
 //! is a module of its own.
 
+#[cfg(test)]
+pub(crate) mod api_server;
 pub mod apply;
 pub mod build;
 pub mod dereference;
 pub mod inputs;
 #[cfg(test)]
-pub(crate) mod kills;
+mod kills;
 pub mod obstacles;
 pub mod rivals;
 pub mod status;
