@@ -15,7 +15,9 @@ mod conflicts;
 mod findings;
 mod silent;
 mod simulation;
+mod statuses;
 mod terms;
+mod writes;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -176,69 +178,6 @@ fn existing_addresses_are_adopted_before_the_first_new_one_is_given() {
 }
 
 #[test]
-fn an_address_is_announced_when_it_is_written_down_and_not_before() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-    assert_eq!(told(&mut state), []);
-    done(&mut state, "web", 2, &["192.0.2.0"]);
-    assert_eq!(told(&mut state), [("web".into(), event::IP_ALLOCATED)]);
-    apply(&mut state, service("web", 2, &["192.0.2.0"]));
-    assert_eq!(told(&mut state), []);
-}
-
-#[test]
-fn an_address_is_announced_even_if_only_the_watch_tells_that_it_was_written() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-    apply(&mut state, service("web", 2, &["192.0.2.0"]));
-    finish(&mut state, "web", Written::Outdated);
-    assert_eq!(told(&mut state), [("web".into(), event::IP_ALLOCATED)]);
-}
-
-#[test]
-fn an_address_that_was_replaced_before_it_was_written_is_never_announced() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-    reconfigure(&mut state, pool("198.51.100.0/30"));
-    apply(&mut state, service("web", 2, &[]));
-    finish(&mut state, "web", Written::Outdated);
-    assert_eq!(writes(&mut state), ["web=198.51.100.0"]);
-    told(&mut state);
-    done(&mut state, "web", 3, &["198.51.100.0"]);
-    let tells = state.take_tells();
-    let [tell] = tells.as_slice() else {
-        panic!("{tells:?}")
-    };
-    assert_eq!(tell.event.message, "Assigned IP [\"198.51.100.0\"]");
-}
-
-#[test]
-fn a_refused_write_tells_the_service_once_who_refuses_it_and_what_to_do() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    let write = state.next_write().unwrap();
-    state.observe_written(&write, refused());
-    let tells = state.take_tells();
-    let [tell] = tells.as_slice() else {
-        panic!("{tells:?}")
-    };
-    assert_eq!(
-        (tell.event.reason, tell.event.kind),
-        (event::STATUS_REFUSED, EventKind::Warning)
-    );
-    for part in ["192.0.2.0", "policy.example.org", "Correct"] {
-        assert!(tell.event.message.contains(part), "{}", tell.event.message);
-    }
-    pass(&mut state, MINUTE);
-    let write = state.next_write().unwrap();
-    state.observe_written(&write, refused());
-    assert_eq!(told(&mut state), [], "it knows");
-    pass(&mut state, 2 * MINUTE);
-    writes(&mut state);
-    done(&mut state, "web", 2, &["192.0.2.0"]);
-    assert_eq!(told(&mut state), [("web".into(), event::IP_ALLOCATED)]);
-}
-
-#[test]
 fn of_two_services_with_one_address_the_older_keeps_it() {
     let older = ServiceFacts {
         created_s: 1,
@@ -259,66 +198,6 @@ fn a_restart_changes_nothing() {
     let mut state = started("192.0.2.0/30", services);
     assert_eq!(writes(&mut state), [""; 0]);
     assert_eq!(told(&mut state), []);
-}
-
-#[test]
-fn the_echo_of_a_write_causes_nothing() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-    done(&mut state, "web", 5, &["192.0.2.0"]);
-    apply(&mut state, service("web", 5, &["192.0.2.0"]));
-    assert_eq!(writes(&mut state), [""; 0]);
-}
-
-#[test]
-fn an_object_older_than_the_write_is_passed_over() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    writes(&mut state);
-    done(&mut state, "web", 5, &["192.0.2.0"]);
-    apply(&mut state, service("web", 4, &[]));
-    assert_eq!(writes(&mut state), [""; 0]);
-}
-
-#[test]
-fn a_write_that_failed_is_tried_again_later_and_holds_up_nobody() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-    finish(&mut state, "web", Written::Failed { answered: true });
-    apply(&mut state, service("api", 2, &[]));
-    assert_eq!(writes(&mut state), ["api=192.0.2.1"]);
-    pass(&mut state, Duration::from_millis(10));
-    assert_eq!(writes(&mut state), [""; 0]);
-    pass(&mut state, Duration::from_millis(100));
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-}
-
-#[test]
-fn a_service_deleted_while_its_write_failed_is_forgotten() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    writes(&mut state);
-    delete(&mut state, "web");
-    finish(&mut state, "web", Written::Failed { answered: false });
-    assert_eq!(state.next_due(), None);
-}
-
-#[test]
-fn a_write_on_an_outdated_object_waits_for_the_new_one() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    writes(&mut state);
-    finish(&mut state, "web", Written::Outdated);
-    assert_eq!(writes(&mut state), [""; 0], "nothing newer is known");
-    apply(&mut state, service("web", 2, &[]));
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-}
-
-#[test]
-fn an_object_that_changed_while_a_write_was_under_way_is_decided_again() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    writes(&mut state);
-    apply(&mut state, service("web", 2, &[]));
-    assert_eq!(writes(&mut state), [""; 0], "one write at a time");
-    finish(&mut state, "web", Written::Outdated);
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
 }
 
 #[test]
@@ -437,92 +316,6 @@ fn the_counters_follow_what_is_given_until_the_pool_says_so() {
     // Made anew under its old name, it has no status.
     reconfigure(&mut state, pool("192.0.2.0/30"));
     assert_eq!(counters(&state), Some((1, 3)));
-}
-
-#[test]
-fn a_refused_write_waits_until_it_is_asked_for_again_or_the_service_changes() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &[])]);
-    writes(&mut state);
-    finish(&mut state, "web", refused());
-    assert_eq!(writes(&mut state), [""; 0]);
-    pass(&mut state, MINUTE);
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-    finish(&mut state, "web", refused());
-    apply(&mut state, service("web", 2, &[]));
-    assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-}
-
-#[test]
-fn a_status_that_something_else_keeps_changing_is_told_once_with_its_name() {
-    let mut state = started("192.0.2.0/30", vec![service("web", 1, &["192.0.2.0"])]);
-    let mut now = Duration::ZERO;
-    let mut version = 1;
-    for _ in 0..8 {
-        let other = ServiceFacts {
-            foreign_writer: Some("other-lb".into()),
-            ..service("web", version + 1, &["203.0.113.9"])
-        };
-        apply(&mut state, other);
-        now = state.next_due().unwrap_or(now);
-        pass(&mut state, now);
-        assert_eq!(writes(&mut state), ["web=192.0.2.0"]);
-        version += 2;
-        done(&mut state, "web", version, &["192.0.2.0"]);
-    }
-    assert!(now > Duration::from_secs(3), "it backs off: {now:?}");
-    let tells = state.take_tells();
-    let [first, tell] = tells.as_slice() else {
-        panic!("{tells:?}")
-    };
-    assert_eq!(first.event.reason, event::STATUS_RESTORED);
-    assert_eq!(tell.event.reason, event::STATUS_CONTESTED);
-    assert!(
-        tell.event.message.starts_with("\"other-lb\" keeps changing"),
-        "{}",
-        tell.event.message
-    );
-}
-
-#[test]
-fn whoever_edits_a_status_is_told_that_it_is_put_back() {
-    let mine = service("web", 1, &["192.0.2.1"]);
-    let edited = |ingress: &[&str], foreign_ingress| ServiceFacts {
-        foreign_ingress,
-        foreign_writer: Some("kubectl-edit".into()),
-        annotations: mine.annotations.clone(),
-        ..service("web", 2, ingress)
-    };
-    let without_note = ServiceFacts {
-        annotations: Vec::new(),
-        ..edited(&["192.0.2.1"], false)
-    };
-    let restored = [("web".to_owned(), event::STATUS_RESTORED)];
-    let nothing: [(String, &str); 0] = [];
-    for (facts, expected) in [
-        (edited(&[], false), &restored[..]),
-        (edited(&["203.0.113.9"], false), &restored),
-        (edited(&["192.0.2.1", "203.0.113.9"], false), &restored),
-        (edited(&[], true), &restored), // a host name
-        (edited(&["192.0.2.1"], true), &restored),
-        (without_note, &nothing), // the address was not touched
-    ] {
-        let mut state = started("192.0.2.0/30", vec![mine.clone()]);
-        apply(&mut state, facts);
-        assert_eq!(writes(&mut state), ["web=192.0.2.1"]);
-        let tells = state.take_tells();
-        assert!(
-            tells.iter().all(|tell| tell.event.message.starts_with(
-                "\"kubectl-edit\" has changed the address in the status of this Service, and MetalLB changes it back to \
-                 [\"192.0.2.1\"]."
-            )),
-            "{tells:?}"
-        );
-        let reasons: Vec<_> = tells
-            .into_iter()
-            .map(|tell| (tell.object.name().to_owned(), tell.event.reason))
-            .collect();
-        assert_eq!(reasons, expected);
-    }
 }
 
 #[test]
