@@ -5,7 +5,6 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use metallb_e2e::fixtures::{METALLB_NAMESPACE, l2_advertisement, pool};
 use metallb_e2e::helm::Helm;
 use metallb_e2e::installation::{left, without_metallb};
 use metallb_e2e::kubernetes::Cluster;
@@ -45,11 +44,6 @@ async fn nothing_is_left(cluster: &Cluster) -> Result<()> {
     .await
 }
 
-async fn delete(cluster: &Cluster, kind: &str, name: &str) -> Result<()> {
-    let words = ["--namespace", METALLB_NAMESPACE, "delete", kind, name];
-    cluster.kubectl(words).await.map(drop)
-}
-
 #[tokio::test]
 async fn s16_each_way_in_and_out_works_as_the_manual_says() -> Result<()> {
     let cluster = Cluster::connect().await?;
@@ -79,28 +73,15 @@ async fn s16_each_way_in_and_out_works_as_the_manual_says() -> Result<()> {
     .await
 }
 
-/// Also what is deleted before the operator: with each of it the frames stop, and they come back with it.
 async fn with_the_operator(page: &mut Page<'_>, lab: &Lab) -> Result<()> {
-    let (namespace, cluster) = (page.namespace(), page.namespace().cluster());
     page.run("kubectl apply -k config/default").await?;
     let described = page.run("kind: IPAddressPool").await?;
     ensure!(described.contains("LoadBalancer"), "{described}");
-    ensure!(addresses(namespace, "web", 1).await? == [FIRST]);
+    ensure!(addresses(page.namespace(), "web", 1).await? == [FIRST]);
     answer(lab, FIRST, LIMIT).await?;
     page.run("metallb-dashboard").await?;
     let dashboard = fs::read(page.directory().join("metallb.json"))?;
     let _: serde_json::Value = serde_json::from_slice(&dashboard)?;
-
-    delete(cluster, "l2advertisement", "all-pools").await?;
-    silence(lab, FIRST).await?;
-    cluster.apply(&l2_advertisement("all-pools", &[])).await?;
-    answer(lab, FIRST, LIMIT).await?;
-    delete(cluster, "ipaddresspool", "first-pool").await?;
-    silence(lab, FIRST).await?;
-    let range = format!("{FIRST}/32");
-    cluster.apply(&pool("first-pool", &[&range])).await?;
-    ensure!(addresses(namespace, "web", 1).await? == [FIRST]);
-    answer(lab, FIRST, LIMIT).await?;
 
     let block = page.block("delete metallb metallb")?;
     let (metallb, operator) = block.split_at(1);
