@@ -1,4 +1,5 @@
-//! Packet sockets: whole frames of one kind on one interface.
+//! Packet sockets: whole frames of one kind on one interface. And what lets a thread that mostly waits be woken for
+//! nothing else than what it waits for: a UDP socket and a timer.
 //!
 //! This is the one crate with `unsafe` code, because three things that the speaker needs have no safe form:
 //!
@@ -7,18 +8,22 @@
 //!   check for it;
 //! * the C library's `malloc_trim` is a C function.
 //!
-//! They are wrapped here so that no caller can break the promise: [`PacketSocket`] owns its descriptor, never gives it
-//! away and never replaces it. Everything else that touches the kernel (socket options, filters, groups, netlink) goes
+//! They are wrapped here so that no caller can break the promise: [`PacketSocket`], [`DatagramSocket`] and [`Timer`] own
+//! their descriptors, never give them away and never replace them. Everything else that touches the kernel (socket options, filters, groups, netlink) goes
 //! through the safe interfaces of socket2 and rtnetlink, and stays out of this crate.
 //!
 //! Needs the capability NET_RAW and no other.
 
+mod datagrams;
 mod filter;
 mod memory;
 mod packet_socket;
 mod targets;
+mod timer;
 
+pub use datagrams::DatagramSocket;
 pub use filter::Traffic;
 pub use memory::give_back_memory;
 pub use packet_socket::PacketSocket;
 pub use targets::Targets;
+pub use timer::Timer;

@@ -1,6 +1,7 @@
 //! Carries bytes and time to the membership machine, and out what it says. Owns the sockets. Never decides who is alive.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use metallb_protocol::Time;
 use metallb_protocol::failover::{Event, Machine, Standing};
 use metallb_protocol::memberlist::datagram::DATAGRAM_MAX;
 use metallb_protocol::memberlist::{self, Ignored, Input, Member, Nonce, Refusal, Transmit, Wire};
+use metallb_sys::{DatagramSocket, Timer};
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::streams::{Said, Streams};
 use super::{Config, Counted, Inputs, Outputs, View};
@@ -68,14 +70,12 @@ async fn leave_without(told: oneshot::Sender<()>) -> anyhow::Result<()> {
     std::future::pending().await
 }
 
-async fn bind(address: SocketAddr, grantor: &Grantor) -> (UdpSocket, TcpListener) {
+async fn bind(address: SocketAddr, grantor: &Grantor) -> (DatagramSocket, TcpListener) {
     let mut complained = false;
     loop {
         let bound = async {
-            let datagrams = UdpSocket::bind(address).await?;
+            let datagrams = DatagramSocket::bind(address)?;
             let listener = TcpListener::bind(address).await?;
-            // From now on a datagram is sent at once or not at all.
-            datagrams.writable().await?;
             io::Result::Ok((datagrams, listener))
         };
         match bound.await {
@@ -103,7 +103,7 @@ struct Driver {
     /// By the clock that goes on while the machine sleeps.
     start: Duration,
     /// Until when others may answer; `None` once it is known who there is.
-    settling: Option<Instant>,
+    settling: Option<Duration>,
     view: watch::Sender<Option<View>>,
     grantor: Grantor,
     /// Who waits for us to have left.
@@ -132,7 +132,7 @@ impl Driver {
             own_address: own.address,
             machine: Machine::new(failover, settings, own, u64::from_ne_bytes(random())),
             start: since_boot(),
-            settling: Some(Instant::now() + SETTLE),
+            settling: Some(since_boot() + SETTLE),
             view,
             grantor,
             leaving: None,
@@ -143,18 +143,20 @@ impl Driver {
 
     async fn drive(
         mut self,
-        (datagrams, listener): (UdpSocket, TcpListener),
+        (datagrams, listener): (DatagramSocket, TcpListener),
         mut inputs: Inputs,
     ) -> anyhow::Result<()> {
         let mut buffer = vec![0; DATAGRAM_MAX + 1];
         inputs.peers.mark_changed();
         let streams = self.streams.clone();
+        let mut timer = Timer::new().context("make a timer")?;
         loop {
             self.carry_out(&datagrams);
-            let deadline = self.moment(self.machine.next_deadline());
+            let deadline = self.since_boot(self.machine.next_deadline());
             let deadline = self.settling.map_or(deadline, |settled| settled.min(deadline));
+            timer.set(deadline).context("set the timer")?;
             tokio::select! {
-                received = datagrams.recv_from(&mut buffer) => match received {
+                received = poll_fn(|context| datagrams.poll_receive(context, &mut buffer)) => match received {
                     Ok((length, from)) => self.hear(&buffer[..length], from),
                     // An answer of ICMP to what we sent: the machine notices by the silence.
                     Err(_) => self.count("receive_failed"),
@@ -177,7 +179,10 @@ impl Driver {
                     self.handle(Input::Leave);
                 }
                 Some(question) = inputs.questions.recv() => question.answer(self.counted()),
-                () = sleep_until(deadline) => self.handle(Input::Timeout),
+                rung = poll_fn(|context| timer.poll_ring(context)) => {
+                    rung.context("wait for the timer")?;
+                    self.handle(Input::Timeout);
+                }
             }
         }
     }
@@ -186,7 +191,12 @@ impl Driver {
         Time::since_start(since_boot().saturating_sub(self.start))
     }
 
-    /// When a moment of the machine is for a timer.
+    /// When a moment of the machine is, since boot.
+    fn since_boot(&self, time: Time) -> Duration {
+        self.start.saturating_add(time.elapsed())
+    }
+
+    /// When it is for a timer of tokio.
     fn moment(&self, time: Time) -> Instant {
         Instant::now() + time.elapsed().saturating_sub(self.now().elapsed())
     }
@@ -239,14 +249,14 @@ impl Driver {
     }
 
     /// Sends what the machine wants to send, and tells what it has found out.
-    fn carry_out(&mut self, datagrams: &UdpSocket) {
+    fn carry_out(&mut self, datagrams: &DatagramSocket) {
         while let Some(transmit) = self.machine.poll_transmit() {
             match transmit {
                 Transmit::Datagram { to, messages } => {
                     let checksum = self.machine.membership().knows_checksums(to);
                     for datagram in self.wire.datagrams(&messages, checksum, nonce) {
                         // No route, or no room: the protocol lives with datagrams that are lost.
-                        if datagrams.try_send_to(&datagram, to).is_err() {
+                        if datagrams.try_send(&datagram, to).is_err() {
                             self.count("send_failed");
                         }
                     }
@@ -267,8 +277,7 @@ impl Driver {
         self.grantor.cut_off(self.machine.is_cut_off());
         // What was sent just now is what the others know.
         let until = self.machine.may_announce_until();
-        self.grantor
-            .grant(until.map(|until| self.start.saturating_add(until.elapsed())));
+        self.grantor.grant(until.map(|until| self.since_boot(until)));
         // Who is there changes with an event; before the first view the time that passes counts, too.
         let mut news = self.view.borrow().is_none();
         while let Some(event) = self.machine.poll_event() {
@@ -323,7 +332,7 @@ impl Driver {
     fn publish(&mut self) {
         let members = self.machine.membership().members();
         let mut alive: BTreeSet<String> = members.map(|member| member.name.clone()).collect();
-        if !alive.is_empty() || self.settling.is_some_and(|settled| settled <= Instant::now()) {
+        if !alive.is_empty() || self.settling.is_some_and(|settled| settled <= since_boot()) {
             self.settling = None;
         }
         if self.settling.is_some() {
