@@ -4,7 +4,7 @@ use super::Machine;
 use super::watch::Act;
 use super::words::Words;
 use crate::Time;
-use crate::memberlist::{Incarnation, Message};
+use crate::memberlist::{Incarnation, Input, Message};
 
 impl Machine {
     /// Follows the silence of everybody we watch.
@@ -94,6 +94,8 @@ impl Machine {
     /// Declares `about` dead, and tells everybody, itself included.
     fn declare(&mut self, about: &str) {
         let address = self.address(about);
+        // It may not have been called for a second.
+        self.follow(Input::Timeout);
         let Some(dead) = self.swim.declare_dead(about) else {
             return;
         };

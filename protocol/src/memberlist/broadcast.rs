@@ -31,6 +31,11 @@ impl Broadcasts {
         self.queue.insert(rank, (node.to_owned(), message));
     }
 
+    /// Whether there is no news.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Whether there is news about `node` that was not sent often enough yet.
     pub(super) fn contains(&self, node: &str) -> bool {
         self.ranks.contains_key(node)

@@ -121,6 +121,7 @@ impl Machine {
     pub fn handle(&mut self, input: Input, now: Time) {
         let (now, _) = self.clock.read(now, Some(self.due()), self.settings.late_tick);
         self.now = now;
+        self.skip_gossip();
         match input {
             Input::Datagram { from, messages } => {
                 for message in messages {
@@ -238,15 +239,28 @@ impl Machine {
     }
 
     fn due(&self) -> Time {
-        let fixed = [self.next_probe, self.next_gossip, self.next_push_pull];
+        let fixed = [self.next_probe, self.next_push_pull];
+        let gossip = (!self.broadcasts.is_empty()).then_some(self.next_gossip);
         let probe = self.probe.as_ref().map(Probe::due);
         let suspicion = self.suspicions.first().map(|(time, _)| *time);
         // All relays wait equally long, so that the oldest is due first. Few are open at any time.
         let relay = self.relays.values().map(|relay| relay.deadline).min();
-        let moments = [probe, suspicion, relay, self.joining.due()]
+        let moments = [gossip, probe, suspicion, relay, self.joining.due()]
             .into_iter()
             .flatten();
         moments.chain(fixed).min().unwrap_or(self.now)
+    }
+
+    /// Without news the rounds pass, and nobody is woken for them. News waits for the next one, so that members that hear
+    /// of it at the same time do not tell it at the same time.
+    fn skip_gossip(&mut self) {
+        if self.broadcasts.is_empty() && self.next_gossip <= self.now {
+            let interval = self.settings.gossip_interval;
+            let passed = self.now.elapsed().saturating_sub(self.next_gossip.elapsed());
+            let rounds = passed.as_nanos() / interval.as_nanos().max(1) + 1;
+            let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+            self.next_gossip = self.next_gossip + interval * rounds;
+        }
     }
 
     /// Does what is due. What was just heard has been taken into account: an answer at the last moment counts.
