@@ -97,6 +97,9 @@ impl Machine {
         if !deaf {
             self.is_alive(&name);
         }
+        if about_you.is_none() {
+            self.fall_in(&name);
+        }
         if let Some((known, status)) = about_you {
             let ours = self.swim.own_incarnation();
             match status {

@@ -31,8 +31,12 @@ pub struct Machine {
     /// The capable members that are there, we included.
     pub(super) ring: Ring,
     next_beat: Time,
+    /// Whose beats ours fall in with.
+    pacemaker: Option<String>,
     /// When we last told that we are there, by the clock that does not stand still while we do.
     last_beat: Option<Time>,
+    /// The same moment by the clock that does.
+    steady_beat: Time,
     outside_now: Time,
     /// Who watches us. At most as many as the settings say.
     pub(super) watchers: Vec<String>,
@@ -77,7 +81,9 @@ impl Machine {
             random,
             ring,
             next_beat,
+            pacemaker: None,
             last_beat: None,
+            steady_beat: Time::START,
             outside_now: Time::START,
             watchers: Vec::new(),
             watched: BTreeMap::new(),
@@ -290,6 +296,7 @@ impl Machine {
             .take(count)
             .map(str::to_owned)
             .collect();
+        self.pacemaker = self.ring.pacemaker(&self.own.name, count).map(str::to_owned);
         let mut before = std::mem::take(&mut self.watched);
         for name in self.ring.before(&self.own.name).take(count) {
             let interval = self
@@ -308,6 +315,36 @@ impl Machine {
         self.drop_foreign_looks();
     }
 
+    /// `name` beats, and so do we if it is our pacemaker, a little before our time. Soon all beat at the same moment, and
+    /// whoever is idle is woken once in each interval and not for everybody in turn, which is most of what being idle costs.
+    pub(super) fn fall_in(&mut self, name: &str) {
+        if self.pacemaker.as_deref() != Some(name) {
+            return;
+        }
+        let interval = self.settings.beat_interval;
+        // The next time it is the pacemaker's beat that wakes us, if it comes, and not our own timer just before.
+        let slack = interval / 32;
+        let since_beat = self.now.elapsed().saturating_sub(self.steady_beat.elapsed());
+        if since_beat <= slack {
+            self.next_beat = self.now + interval + slack;
+        } else if since_beat >= interval * 3 / 4 {
+            self.tell_watchers();
+            self.next_beat = self.next_beat + slack;
+        } else {
+            self.next_beat = self.next_beat.min(self.steady_beat + interval * 3 / 4);
+        }
+    }
+
+    /// Tells our watchers that we are there.
+    fn tell_watchers(&mut self) {
+        (self.steady_beat, self.last_beat) = (self.now, Some(self.outside_now));
+        self.next_beat = self.now + self.settings.beat_interval;
+        let beat = Words::Beat(self.own_beat(None));
+        for name in self.watchers.clone() {
+            self.say_to(&name, &beat);
+        }
+    }
+
     /// Does what is due.
     fn tick(&mut self) {
         if self.swim.next_deadline() <= self.now {
@@ -318,12 +355,7 @@ impl Machine {
             self.spread_alive(&name);
         }
         if self.next_beat <= self.now {
-            self.next_beat = self.now + self.settings.beat_interval;
-            self.last_beat = Some(self.outside_now);
-            let beat = Words::Beat(self.own_beat(None));
-            for name in self.watchers.clone() {
-                self.say_to(&name, &beat);
-            }
+            self.tell_watchers();
         }
         self.watch();
         self.search();

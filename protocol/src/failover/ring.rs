@@ -51,6 +51,13 @@ impl Ring {
     pub(super) fn before(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> + use<'_> {
         self.after(name).rev()
     }
+
+    /// With whose beats those of `name` fall in: of the `count` that it watches the one nearest to where the circle begins.
+    /// Who is first there has none, so that nobody follows itself.
+    pub(super) fn pacemaker(&self, name: &str, count: usize) -> Option<&str> {
+        let before = self.0.range(..place(name)).rev().take(count);
+        before.last().map(|(_, name)| name.as_str())
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +81,29 @@ mod tests {
                 );
             }
             assert_eq!(ring.after(name).count(), 49);
+        }
+    }
+
+    #[test]
+    fn everybody_falls_in_with_the_first_one_in_the_end() {
+        for size in [1, 3, 50] {
+            let mut ring = Ring::default();
+            let names: Vec<String> = (0..size).map(|number| format!("worker-{number}")).collect();
+            for name in &names {
+                ring.insert(name);
+            }
+            let (mut roots, mut farthest) = (Vec::new(), 0);
+            for name in &names {
+                let (mut last, mut steps) = (name.as_str(), 0);
+                while let Some(next) = ring.pacemaker(last, 3) {
+                    assert!(ring.before(last).take(3).any(|watched| watched == next));
+                    (last, steps) = (next, steps + 1);
+                }
+                roots.push(last.to_owned());
+                farthest = farthest.max(steps);
+            }
+            roots.dedup();
+            assert_eq!((roots.len(), farthest), (1, (size - 1usize).div_ceil(3)));
         }
     }
 

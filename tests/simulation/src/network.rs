@@ -44,6 +44,8 @@ struct Node<P> {
     datagrams: u64,
     received: u64,
     busiest: (u64, u64),
+    called: Time,
+    wakes: u64,
 }
 
 #[derive(Debug)]
@@ -118,6 +120,8 @@ impl<P: Party> Network<P> {
             datagrams: 0,
             received: 0,
             busiest: (0, 0),
+            called: Time::START,
+            wakes: 0,
         });
         let place = self.nodes.len() - 1;
         self.handle(place, Input::Timeout);
@@ -170,6 +174,11 @@ impl<P: Party> Network<P> {
     /// How many it has received.
     pub fn received(&self, place: Place) -> u64 {
         self.nodes[place].received
+    }
+
+    /// How often the member at `place` had something to do after a millisecond without.
+    pub fn wakes(&self, place: Place) -> u64 {
+        self.nodes[place].wakes
     }
 
     /// The most datagrams that the member at `place` has sent within one millisecond.
@@ -245,6 +254,8 @@ impl<P: Party> Network<P> {
         if !matches!(node.process, Process::Running) {
             return;
         }
+        node.wakes += u64::from(node.called + Duration::from_millis(1) <= self.now);
+        node.called = self.now;
         node.machine.handle(input, clock);
         while let Some(event) = self.nodes[place].machine.poll_event() {
             self.events.push((self.now, place, event));

@@ -278,6 +278,24 @@ fn what_one_speaker_sends_does_not_grow_with_the_cluster() {
 }
 
 #[test]
+fn who_is_idle_is_not_woken_for_each_beat() {
+    // Where the circle is longer the beats of its end come a few milliseconds after those of its beginning.
+    for (size, most) in [(3, 30), (10, 50)] {
+        let mut cluster = cluster(size, 0, 23);
+        cluster.network.run(secs(30));
+        let before: Vec<u64> = (0..size).map(|place| cluster.network.wakes(place)).collect();
+        cluster.network.run(secs(10));
+        for (place, before) in before.into_iter().enumerate() {
+            let per_second = (cluster.network.wakes(place) - before) / 10;
+            assert!(
+                (20..=most).contains(&per_second),
+                "{size} speakers, {per_second} a second"
+            );
+        }
+    }
+}
+
+#[test]
 fn standings_are_told_when_they_change() {
     let mut cluster = cluster(3, 0, 22);
     cluster.network.stop(0);
