@@ -18,7 +18,7 @@ use kube::ResourceExt;
 use metallb_api::{crd, names};
 use serde_json::Value;
 
-use crate::manifests::yaml::Documents;
+use crate::manifests::yaml;
 use crate::manifests::{Options, openshift};
 
 pub use examples::Error as ExampleError;
@@ -85,8 +85,10 @@ fn definitions() -> impl Iterator<Item = (String, String)> {
     })
 }
 
+/// One document, without a separator: the Operator Lifecycle Manager splits files at separators, takes what is before the
+/// first one, and that would be nothing but a comment.
 fn document(object: &Value) -> String {
-    format!("{GENERATED}{}", Documents::default().add([], object).finish())
+    format!("{GENERATED}{}", yaml::text(object))
 }
 
 /// What a registry and the Operator Lifecycle Manager read of an unpacked bundle: key and value.

@@ -481,6 +481,32 @@ fn the_catalog_offers_this_bundle() {
 }
 
 #[test]
+fn the_operator_lifecycle_manager_finds_one_document_in_each_file() {
+    for (path, content) in generated(&Options::default()) {
+        if path.starts_with("bundle/") {
+            assert!(!content.contains("---\n"), "{path}");
+        }
+    }
+}
+
+#[test]
+fn the_pod_of_the_catalog_is_not_allowed_what_the_operator_is() {
+    let files = generated(&Options::default());
+    let wanted = documents(&files["config/olm/install.yaml"]);
+    let source = wanted
+        .iter()
+        .find(|object| object["kind"] == "CatalogSource")
+        .unwrap();
+    let csv = &documents(&files[CSV_FILE])[0]["spec"]["install"]["spec"];
+    for kind in ["permissions", "clusterPermissions"] {
+        for permission in csv[kind].as_array().unwrap() {
+            // Its account is called as it is.
+            assert_ne!(permission["serviceAccountName"], source["metadata"]["name"]);
+        }
+    }
+}
+
+#[test]
 fn the_subscription_asks_for_what_the_catalog_offers() {
     let files = generated(&Options::default());
     let wanted = documents(&files["config/olm/install.yaml"]);
