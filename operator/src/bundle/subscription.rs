@@ -9,6 +9,9 @@ use crate::manifests::{Options, manager};
 
 /// The image of the catalog.
 const CATALOG_IMAGE: &str = "catalog";
+/// The CatalogSource, and with it the ServiceAccount and the Service of the pod that serves it. Not the name of the
+/// operator's account: that pod would be allowed what the operator is.
+const CATALOG_SOURCE: &str = "metallb-catalog";
 
 /// The objects, in the order in which they have to be created.
 pub(super) fn text(options: &Options) -> String {
@@ -37,7 +40,7 @@ fn objects(options: &Options) -> [Value; 3] {
         json!({
             "apiVersion": "operators.coreos.com/v1alpha1",
             "kind": "CatalogSource",
-            "metadata": metadata,
+            "metadata": { "name": CATALOG_SOURCE, "namespace": namespace },
             "spec": {
                 "sourceType": "grpc",
                 "image": options.image(CATALOG_IMAGE),
@@ -60,7 +63,7 @@ fn objects(options: &Options) -> [Value; 3] {
                 "name": PACKAGE,
                 "channel": CHANNEL,
                 "installPlanApproval": "Automatic",
-                "source": PACKAGE,
+                "source": CATALOG_SOURCE,
                 "sourceNamespace": namespace,
             },
         }),
