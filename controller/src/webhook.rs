@@ -7,8 +7,7 @@
 //!              ──HTTPS──► api::conversion ─► ConversionReview
 //! ```
 //!
-//! Every replica answers; none keeps state for it. Owns the form of questions and answers, not the rules. A question
-//! always gets an answer with a message, whatever it contains.
+//! Every replica answers; none keeps state for it. Owns which rule is asked about what, not the rules.
 
 mod farewell;
 mod review;
@@ -19,7 +18,8 @@ use kube::core::conversion::ConversionReview;
 use metallb_api::conversion;
 use metallb_api::names::webhook;
 use metallb_core::config::objects::Kind;
-use metallb_runtime::http::{self, Request, Response, Routes};
+use metallb_runtime::http::{Request, Response, Routes};
+use metallb_runtime::webhooks::{reviewed, unreadable};
 
 pub(crate) use farewell::dismissed;
 use review::Reviewer;
@@ -53,24 +53,8 @@ fn path(kind: Kind) -> &'static str {
 fn convert(request: &Request) -> Response {
     let review: Result<ConversionReview, _> = serde_json::from_slice(request.body());
     match review {
-        Ok(review) => answer(StatusCode::OK, &conversion::review(review)),
+        Ok(review) => reviewed(StatusCode::OK, &conversion::review(review)),
         Err(error) => unreadable("ConversionReview", &error),
-    }
-}
-
-/// The body is no review: without its uid there is no answer that the API server takes for one.
-fn unreadable(what: &str, error: &serde_json::Error) -> Response {
-    tracing::warn!(what, %error, "question not understood");
-    http::text(StatusCode::BAD_REQUEST, format!("this is no {what}: {error}\n"))
-}
-
-fn answer<T: serde::Serialize>(status: StatusCode, review: &T) -> Response {
-    match serde_json::to_vec(review) {
-        Ok(body) => http::json(status, body),
-        Err(error) => http::text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("the answer cannot be written: {error}\n"),
-        ),
     }
 }
 

@@ -29,3 +29,4 @@ pub mod shutdown;
 pub mod tasks;
 pub mod tls;
 pub mod watch;
+pub mod webhooks;

@@ -33,7 +33,8 @@ use crate::args::Serving;
 use crate::certificates::self_signed;
 use crate::http::{Limits, Routes, Server, answer, text};
 use crate::tasks::Tasks;
-use crate::tls::{Identity, Settings, files};
+use crate::tls::files::{self, Pair};
+use crate::tls::{Identity, Settings};
 
 pub use self::ask::{Asker, Question, Questions, questions};
 pub use prometheus::Error as MetricError;
@@ -205,11 +206,8 @@ impl Metrics {
         }
         let identity = Arc::new(Identity::new());
         if let Some(directory) = serving.metrics_cert_dir() {
-            let directory = directory.clone();
-            tasks.spawn(
-                "metrics certificate",
-                files::follow(directory, Arc::clone(&identity)),
-            );
+            let pair = Pair::inside(directory);
+            tasks.spawn("metrics certificate", files::follow(pair, Arc::clone(&identity)));
         } else {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             identity.show(self_signed(&host(), now)?);

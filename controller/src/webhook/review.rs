@@ -1,15 +1,13 @@
-//! One question about one kind. Owns the way from an AdmissionReview to its answer.
+//! One question about one kind. Owns what has to be known to decide it.
 
-use hyper::StatusCode;
 use kube::Client;
 use kube::api::DynamicObject;
-use kube::core::admission::{self, AdmissionRequest, AdmissionResponse, AdmissionReview};
-use kube::core::response::{Status, reason};
+use kube::core::admission::{self, AdmissionRequest};
 use metallb_core::admission::{Operation, Verdict, needs, needs_nodes, review};
 use metallb_core::config::objects::{Kind, Object};
 use metallb_runtime::http::{Request, Response};
+use metallb_runtime::webhooks::{self, Answer, Refusal};
 
-use super::{answer, unreadable};
 use crate::existing;
 
 /// Answers the questions about one kind.
@@ -39,12 +37,16 @@ pub(super) enum Undecided {
     Existing(#[from] existing::ListError),
 }
 
-impl Undecided {
-    /// What HTTP calls it.
-    fn code(&self) -> (u16, &'static str) {
-        match self {
-            Self::Object { .. } | Self::NoObject(_) => (400, reason::BAD_REQUEST),
-            Self::Existing(_) => (500, reason::INTERNAL_ERROR),
+impl From<Undecided> for Answer {
+    fn from(undecided: Undecided) -> Self {
+        let message = undecided.to_string();
+        let refusal = match undecided {
+            Undecided::Object { .. } | Undecided::NoObject(_) => Refusal::bad_request(message),
+            Undecided::Existing(_) => Refusal::internal_error(message),
+        };
+        Self {
+            refusal: Some(refusal),
+            warnings: Vec::new(),
         }
     }
 }
@@ -59,31 +61,14 @@ impl Reviewer {
     }
 
     pub(super) async fn answer(&self, request: &Request) -> Response {
-        let review: Result<AdmissionReview<DynamicObject>, _> = serde_json::from_slice(request.body());
-        let asked: AdmissionRequest<DynamicObject> = match review {
-            Err(error) => return unreadable(admission::META_KIND, &error),
-            Ok(review) => match review.try_into() {
-                Ok(asked) => asked,
-                Err(error) => {
-                    let response = AdmissionResponse::invalid(error);
-                    return answer(StatusCode::BAD_REQUEST, &response.into_review());
-                }
+        webhooks::answer(request, async |asked| match self.decide(asked).await {
+            Ok(Verdict { denied, warnings }) => Answer {
+                refusal: denied.map(Refusal::forbidden),
+                warnings,
             },
-        };
-        let response = AdmissionResponse::from(&asked);
-        let name = asked.name.clone();
-        let decided = self.decide(asked).await;
-        match &decided {
-            Ok(verdict) => {
-                if let Some(message) = &verdict.denied {
-                    tracing::info!(kind = self.kind.as_str(), name, why = message, "refused");
-                }
-            }
-            Err(error) => {
-                tracing::warn!(kind = self.kind.as_str(), name, %error, "refused without a verdict");
-            }
-        }
-        answer(StatusCode::OK, &worded(response, decided).into_review())
+            Err(undecided) => undecided.into(),
+        })
+        .await
     }
 
     async fn decide(&self, asked: AdmissionRequest<DynamicObject>) -> Result<Verdict, Undecided> {
@@ -139,17 +124,4 @@ fn read(kind: Kind, mut object: DynamicObject, namespace: Option<&str>) -> Resul
         kind: kind.as_str(),
         error: error.to_string(),
     })
-}
-
-fn worded(mut response: AdmissionResponse, decided: Result<Verdict, Undecided>) -> AdmissionResponse {
-    let (message, (code, reason), warnings) = match decided {
-        Ok(Verdict { denied, warnings }) => (denied, (403, reason::FORBIDDEN), warnings),
-        Err(error) => (Some(error.to_string()), error.code(), Vec::new()),
-    };
-    if let Some(message) = message {
-        response.allowed = false;
-        response.result = Status::failure(&message, reason).with_code(code);
-    }
-    response.warnings = Some(warnings).filter(|warnings| !warnings.is_empty());
-    response
 }

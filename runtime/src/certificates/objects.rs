@@ -7,7 +7,6 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use metallb_api::names::object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -28,14 +27,13 @@ pub(super) fn stored(secret: Secret) -> Stored {
     }
 }
 
-/// A new Secret.
-pub(super) fn secret(name: &str, contents: &Contents) -> Secret {
+/// A new Secret, empty.
+pub(super) fn secret(name: &str) -> Secret {
     Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             ..ObjectMeta::default()
         },
-        data: Some(contents.data()),
         ..Secret::default()
     }
 }
@@ -50,19 +48,11 @@ pub(super) fn secret_patch(resource_version: &str, contents: &Contents) -> Value
 pub(super) enum Teller {
     /// The ValidatingWebhookConfiguration.
     Webhooks,
-    /// The CustomResourceDefinition of BGPPeer, for its conversion.
+    /// A CustomResourceDefinition, for its conversion.
     Conversion,
 }
 
 impl Teller {
-    /// Its name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Webhooks => object::WEBHOOK_CONFIGURATION,
-            Self::Conversion => object::BGP_PEER_DEFINITION,
-        }
-    }
-
     /// Tells `bundle` where something else is told, unless the object has changed since. It is a merge patch, in the
     /// strategic form where webhooks are told apart by name: whoever applies the rest of the object keeps what it owns.
     pub(super) fn patch(self, told: &Told, bundle: &[u8]) -> Value {

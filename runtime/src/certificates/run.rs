@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::bail;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use metallb_api::names::field_manager;
 use metallb_api::{Change, NamespacedName};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::Certificates;
+use super::held::Contents;
 use super::objects::{self, Definition, Teller};
 use super::state::{Action, Input, State};
 use super::validity::Time;
@@ -21,7 +22,7 @@ use crate::tasks::Tasks;
 use crate::tls::{Identity, Shown};
 use crate::watch;
 
-/// Changes on their way: three objects, each of which changes a few times a year. A full queue holds the watches back.
+/// Changes on their way: two or three objects, each of which changes a few times a year. A full queue holds the watches back.
 const INPUTS: usize = 8;
 
 /// Starts the watches and the task.
@@ -33,7 +34,7 @@ pub(super) fn spawn(tasks: &mut Tasks, client: &Client, kept: Certificates, iden
         secrets,
         webhooks: Api::all(client.clone()),
         definitions: Api::all(client.clone()),
-        state: State::new(kept.host()),
+        state: State::new(kept.host(), kept.tellers().map(|(teller, _)| teller).collect()),
         kept,
         identity,
     };
@@ -59,15 +60,18 @@ fn watch_all(
     watch::spawn(
         tasks,
         Api::<ValidatingWebhookConfiguration>::all(client.clone()),
-        only(Teller::Webhooks.name()),
+        only(kept.webhooks),
         objects::webhooks,
         inputs.clone(),
         Input::Webhooks,
     );
+    let Some(definition) = kept.conversion else {
+        return;
+    };
     watch::spawn(
         tasks,
         Api::<Definition>::all(client.clone()),
-        only(Teller::Conversion.name()),
+        only(definition),
         objects::conversion,
         inputs,
         Input::Conversion,
@@ -145,9 +149,19 @@ impl Keeper {
         let seen = match action {
             Action::Wait(_) => return Ok(()),
             Action::Create(contents) => {
-                let secret = objects::secret(&self.kept.secret, &contents);
-                let created = self.secrets.create(&PostParams::default(), &secret).await?;
-                Input::Secret(Change::Apply(named(&self.kept.secret), objects::stored(created)))
+                let name = &self.kept.secret;
+                // Applied, because that says the name, by which a permission can be limited. Another replica may do the
+                // same; the one that fills it first wins.
+                let params = ours();
+                let empty = Patch::Apply(objects::secret(name));
+                let made = objects::stored(self.secrets.patch(name, &params, &empty).await?);
+                let patch = Patch::Merge(objects::secret_patch(&made.resource_version, &contents));
+                let filled = if made.contents == Contents::default() {
+                    objects::stored(self.secrets.patch(name, &params, &patch).await?)
+                } else {
+                    made
+                };
+                Input::Secret(Change::Apply(named(name), filled))
             }
             Action::Update(version, contents) => {
                 let patch = Patch::Merge(objects::secret_patch(&version, &contents));
@@ -156,15 +170,17 @@ impl Keeper {
             }
             Action::Tell(teller @ Teller::Webhooks, told, bundle) => {
                 let patch = Patch::Strategic(teller.patch(&told, &bundle));
-                let patched = self.webhooks.patch(teller.name(), &ours(), &patch).await?;
-                log_told(teller);
-                Input::Webhooks(Change::Apply(named(teller.name()), objects::webhooks(patched)))
+                let name = self.kept.name(teller);
+                let patched = self.webhooks.patch(name, &ours(), &patch).await?;
+                log_told(name);
+                Input::Webhooks(Change::Apply(named(name), objects::webhooks(patched)))
             }
             Action::Tell(teller @ Teller::Conversion, told, bundle) => {
                 let patch = Patch::Merge(teller.patch(&told, &bundle));
-                let patched = self.definitions.patch(teller.name(), &ours(), &patch).await?;
-                log_told(teller);
-                Input::Conversion(Change::Apply(named(teller.name()), objects::conversion(patched)))
+                let name = self.kept.name(teller);
+                let patched = self.definitions.patch(name, &ours(), &patch).await?;
+                log_told(name);
+                Input::Conversion(Change::Apply(named(name), objects::conversion(patched)))
             }
         };
         // The watch will say the same, a moment later.
@@ -173,8 +189,7 @@ impl Keeper {
     }
 }
 
-fn log_told(teller: Teller) {
-    let object = teller.name();
+fn log_told(object: &str) {
     tracing::info!(object, "told the API server whose certificates to trust");
 }
 

@@ -60,6 +60,8 @@ impl Secret {
 /// Everything this process knows of the certificate.
 pub(super) struct State {
     host: String,
+    /// The objects that have to tell of an authority before it is known.
+    tellers: Vec<Teller>,
     secret: Secret,
     /// The last usable contents of the Secret, for when somebody deletes or breaks it.
     last: Option<Held>,
@@ -72,9 +74,10 @@ pub(super) struct State {
 
 impl State {
     /// Nothing is known yet.
-    pub(super) fn new(host: String) -> Self {
+    pub(super) fn new(host: String, tellers: Vec<Teller>) -> Self {
         Self {
             host,
+            tellers,
             secret: Secret::Unseen,
             last: None,
             told: BTreeMap::new(),
@@ -113,12 +116,12 @@ impl State {
             return;
         };
         let bundle = &held.contents.authorities;
-        let told = |teller| {
-            let told = self.told.get(&teller)?.as_ref();
+        let told = |teller: &Teller| {
+            let told = self.told.get(teller)?.as_ref();
             let mut bundles = told.iter().flat_map(|told| &told.bundles);
             Some(bundles.all(|(_, told)| told == bundle))
         };
-        if told(Teller::Webhooks) != Some(true) || told(Teller::Conversion) != Some(true) {
+        if self.tellers.iter().any(|teller| told(teller) != Some(true)) {
             self.known = None;
         } else if self.known.as_ref().is_none_or(|(known, _)| known != bundle) {
             self.known = Some((bundle.clone(), now));

@@ -1,6 +1,7 @@
-//! A certificate from a directory: `tls.crt` and `tls.key`, as the kubelet mounts a Secret and cert-manager fills it.
+//! A certificate from files: `tls.crt` and `tls.key` in a directory as a rule, as the kubelet mounts a Secret and
+//! cert-manager fills it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,25 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Bytes that are read of each file. A chain of ten certificates has 20 KB; what is longer is not a certificate.
 const FILE_BYTES: u64 = 128 * 1024;
 
+/// The two files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The certificate, and those of the authorities between it and one that clients know
+    pub certificate: PathBuf,
+    /// Its key
+    pub key: PathBuf,
+}
+
+impl Pair {
+    /// Those in a directory that a Secret of the type `kubernetes.io/tls` is mounted at.
+    pub fn inside(directory: &Path) -> Self {
+        Self {
+            certificate: directory.join("tls.crt"),
+            key: directory.join("tls.key"),
+        }
+    }
+}
+
 /// What the two files hold.
 #[derive(PartialEq, Eq)]
 struct Files {
@@ -22,10 +42,10 @@ struct Files {
 }
 
 impl Files {
-    fn read(directory: &Path) -> anyhow::Result<Self> {
+    fn read(pair: &Pair) -> anyhow::Result<Self> {
         Ok(Self {
-            chain: read(&directory.join("tls.crt"))?,
-            key: read(&directory.join("tls.key"))?,
+            chain: read(&pair.certificate)?,
+            key: read(&pair.key)?,
         })
     }
 
@@ -48,26 +68,26 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| file.display().to_string())
 }
 
-/// Shows the certificate in `directory`, and from then on each later one. A change that does not make a certificate
+/// Shows the certificate in `files`, and from then on each later one. A change that does not make a certificate
 /// (half written, say) is logged and the last good one stays shown.
 ///
 /// # Errors
 /// None: a directory that is not filled yet is waited for.
-pub async fn follow(directory: impl AsRef<Path>, identity: Arc<Identity>) -> anyhow::Result<()> {
-    let directory = directory.as_ref();
+pub async fn follow(pair: Pair, identity: Arc<Identity>) -> anyhow::Result<()> {
+    let file = pair.certificate.display().to_string();
     let (mut known, mut complaint) = (None, String::new());
     loop {
-        let found = Files::read(directory).and_then(|files| {
+        let found = Files::read(&pair).and_then(|files| {
             if known.as_ref() != Some(&files) {
                 files.show(&identity)?;
-                tracing::info!(directory = %directory.display(), "showing the certificate of the directory");
+                tracing::info!(file, "showing the certificate of the file");
                 known = Some(files);
             }
             Ok(())
         });
         let now = found.err().map(|error| chain(&*error)).unwrap_or_default();
         if !now.is_empty() && now != complaint {
-            tracing::error!(directory = %directory.display(), error = now, "no certificate there, the last good one stays");
+            tracing::error!(file, error = now, "no certificate there, the last good one stays");
         }
         complaint = now;
         tokio::time::sleep(LOOK).await;

@@ -145,7 +145,10 @@ async fn a_directory_is_followed_and_its_last_good_certificate_stays() {
         .map(|_| rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap())
         .collect();
     let identity = Arc::new(Identity::new());
-    let following = tokio::spawn(files::follow(directory.clone(), Arc::clone(&identity)));
+    let following = tokio::spawn(files::follow(
+        files::Pair::inside(&directory),
+        Arc::clone(&identity),
+    ));
     let look = || tokio::time::sleep(std::time::Duration::from_secs(11));
 
     look().await;

@@ -16,6 +16,7 @@ const DAY: Duration = Duration::from_hours(24);
 struct World {
     now: Time,
     versions: u64,
+    tellers: Vec<Teller>,
     secret: Option<(String, Contents)>,
     told: BTreeMap<Teller, Told>,
     replicas: Vec<Replica>,
@@ -32,9 +33,14 @@ struct Replica {
 
 impl World {
     fn new(replicas: usize) -> Self {
+        Self::with(&[Teller::Webhooks, Teller::Conversion], replicas)
+    }
+
+    fn with(tellers: &[Teller], replicas: usize) -> Self {
         let mut world = Self {
             now: START,
             versions: 0,
+            tellers: tellers.to_vec(),
             secret: None,
             told: BTreeMap::new(),
             replicas: Vec::new(),
@@ -42,7 +48,9 @@ impl World {
             checked: (0, 0),
         };
         world.tell(Teller::Webhooks, &["one.metallb.io", "two.metallb.io"], b"");
-        world.tell(Teller::Conversion, &[""], b"");
+        if tellers.contains(&Teller::Conversion) {
+            world.tell(Teller::Conversion, &[""], b"");
+        }
         for _ in 0..replicas {
             world.add_replica();
         }
@@ -61,13 +69,16 @@ impl World {
             )
         };
         let secret = self.stored().map(|stored| (name(), stored));
+        let mut unseen = VecDeque::from([
+            Input::Secret(Change::Reset(secret.into_iter().collect())),
+            Input::Webhooks(told(Teller::Webhooks)),
+        ]);
+        if self.tellers.contains(&Teller::Conversion) {
+            unseen.push_front(Input::Conversion(told(Teller::Conversion)));
+        }
         self.replicas.push(Replica {
-            state: State::new(HOST.into()),
-            unseen: VecDeque::from([
-                Input::Conversion(told(Teller::Conversion)),
-                Input::Secret(Change::Reset(secret.into_iter().collect())),
-                Input::Webhooks(told(Teller::Webhooks)),
-            ]),
+            state: State::new(HOST.into(), self.tellers.clone()),
+            unseen,
             shows: None,
         });
     }
@@ -256,6 +267,26 @@ fn for_twelve_years_every_certificate_shown_is_trusted() {
     }
     let authorities = &world.secret.as_ref().unwrap().1.authorities;
     assert_eq!(String::from_utf8_lossy(authorities).matches("BEGIN").count(), 1);
+}
+
+/// A new authority is known as soon as the webhooks tell of it: nobody waits for a definition that there is not.
+#[test]
+fn without_a_conversion_the_webhooks_are_all_that_tells() {
+    let mut world = World::with(&[Teller::Webhooks], 2);
+    world.settle();
+    world.assert_well();
+    assert_eq!(world.writes, 3);
+    let old = world.secret.clone().unwrap().1.chain;
+    world.put(None);
+    world.pass(Duration::from_mins(1));
+    world.assert_well();
+    assert_ne!(
+        world.secret.clone().unwrap().1.chain,
+        old,
+        "the certificate is still the old one"
+    );
+    world.pass(DAY * 365 * 11);
+    world.assert_well();
 }
 
 #[test]
