@@ -314,6 +314,12 @@ pub mod object {
     pub const WEBHOOK_CERTIFICATE_SECRET: &str = "metallb-webhook-cert";
     /// The ValidatingWebhookConfiguration.
     pub const WEBHOOK_CONFIGURATION: &str = "metallb-webhook-configuration";
+    /// Service of the operator's own webhook.
+    pub const OPERATOR_WEBHOOK_SERVICE: &str = "metallb-operator-webhook-service";
+    /// Secret with its certificate.
+    pub const OPERATOR_CERTIFICATE_SECRET: &str = "metallb-operator-webhook-server-cert";
+    /// ValidatingWebhookConfiguration of it.
+    pub const OPERATOR_WEBHOOK_CONFIGURATION: &str = "metallb-operator-webhook-configuration";
     /// The CustomResourceDefinition of BGPPeer, which a webhook converts.
     pub const BGP_PEER_DEFINITION: &str = "bgppeers.metallb.io";
 }
@@ -326,7 +332,7 @@ pub mod field_manager {
     pub const CONTROLLER: &str = "metallb-controller";
     /// A speaker, on its status objects.
     pub const SPEAKER: &str = "metallb-speaker";
-    /// The controller, on the webhooks' certificate and on what tells the API server whom to trust.
+    /// The controller and the operator, on their webhooks' certificates and on what tells the API server whom to trust.
     pub const CERTIFICATES: &str = "MetalLB";
     /// The controller, on its condition in ConfigurationState.
     pub const POOL_RECONCILER: &str = "poolReconciler";

@@ -27,6 +27,7 @@ use crate::metallb::inputs::{Rest, Versions};
 use crate::metallb::status::{Remark, State};
 use crate::metallb::{self, Context, Error, Outcome, Retry, explain};
 use crate::platform::Kinds;
+use crate::webhook;
 use watches::{Trigger, watches};
 
 /// Every change is seen by a watch. This only bounds how long one that was missed all the same goes unrepaired; it
@@ -61,7 +62,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let client = client::connect().await?;
     let mut tasks = Tasks::new();
     memory::spawn(&mut tasks);
-    let health = Health::new();
+    let health = webhook::serve(&mut tasks, &client, &args.webhook, &settings.namespace)?;
     let recorder = Recorder::new(
         client.clone(),
         names::event::OPERATOR,

@@ -1,11 +1,13 @@
 //! The command line and the environment of the operator. Owns their names, defaults and checks; reads nothing else.
 
 use std::num::{NonZeroU16, ParseIntError};
+use std::path::PathBuf;
 use std::str::ParseBoolError;
 
 use clap::{ArgAction, Parser};
 use metallb_api::names;
 use metallb_runtime::log::LogLevel;
+use metallb_runtime::webhooks;
 
 /// The ports that firewalls and probes of existing installations know.
 const MEMBERLIST_PORT: u16 = 7946;
@@ -75,8 +77,38 @@ pub struct Args {
         hide_default_value = true, value_parser = is_true, action = ArgAction::Set)]
     pub disable_network_policies: bool,
 
+    /// The webhook.
+    #[command(flatten)]
+    pub webhook: Webhook,
+
     #[command(flatten)]
     compatible: Compatible,
+}
+
+/// The webhook that checks a MetalLB, and its certificate.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Webhook {
+    /// Port of the webhook that checks MetalLB resources; 0 serves none
+    #[arg(long, default_value_t = webhooks::PORT, value_name = "PORT")]
+    pub webhook_port: u16,
+
+    /// Leave the webhook's certificate alone: it is in --cert-dir, and somebody else tells the API server of it. It is so
+    /// without this flag, too, where somebody has put one there, as the Operator Lifecycle Manager does
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true",
+        action = ArgAction::Set)]
+    pub disable_cert_rotation: bool,
+
+    /// Directory with tls.crt and tls.key for the webhook
+    #[arg(
+        long,
+        default_value = "/tmp/k8s-webhook-server/serving-certs",
+        value_name = "DIRECTORY"
+    )]
+    pub cert_dir: PathBuf,
+
+    /// Service that the webhook is called by
+    #[arg(long, default_value = names::object::OPERATOR_WEBHOOK_SERVICE, value_name = "NAME")]
+    pub cert_service_name: String,
 }
 
 /// What the binary does besides being the operator.
@@ -127,12 +159,6 @@ fn port_or<const DEFAULT: u16>(text: &str) -> Result<u16, ParseIntError> {
 struct Compatible {
     #[arg(long, hide = true)]
     metrics_addr: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    disable_cert_rotation: Option<bool>,
-    #[arg(long, hide = true)]
-    cert_dir: Option<String>,
-    #[arg(long, hide = true)]
-    cert_service_name: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     webhook_http2: Option<bool>,
     #[arg(long, hide = true, action = ArgAction::SetTrue)]
@@ -203,9 +229,6 @@ impl Args {
     pub fn without_effect(&self) -> Vec<&'static str> {
         let Compatible {
             metrics_addr,
-            disable_cert_rotation,
-            cert_dir,
-            cert_service_name,
             webhook_http2,
             external_metallb_webhook_server,
         } = &self.compatible;
@@ -214,9 +237,6 @@ impl Args {
                 "--metrics-addr",
                 metrics_addr.as_deref().is_some_and(|address| address != "0"),
             ),
-            ("--disable-cert-rotation", *disable_cert_rotation == Some(true)),
-            ("--cert-dir", cert_dir.is_some()),
-            ("--cert-service-name", cert_service_name.is_some()),
             ("--webhook-http2", *webhook_http2 == Some(true)),
             (
                 "--external-metallb-webhook-server",
@@ -332,8 +352,11 @@ mod tests {
             "--enable-leader-election",
             "--metrics-addr=0",
             "--disable-cert-rotation=true",
+            "--cert-dir=/certificates",
+            "--webhook-http2",
         ]);
-        assert_eq!(given.without_effect(), ["--disable-cert-rotation"]);
+        assert_eq!(given.without_effect(), ["--webhook-http2"]);
+        assert!(given.webhook.disable_cert_rotation && !args(&[]).webhook.disable_cert_rotation);
         assert!(given.enable_leader_election && args(&[]).enable_leader_election);
         assert!(!args(&["--enable-leader-election=false"]).enable_leader_election);
         assert_eq!(args(&["--health-probe-port=9000"]).port, 9000);

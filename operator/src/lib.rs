@@ -8,7 +8,8 @@
 //! ```
 //!
 //! It owns the five steps ([`metallb`]), the wiring of a process around them ([`app`], [`args`]), what the cluster has
-//! besides Kubernetes ([`platform`]), which of several operators acts ([`leader`]), and the manifests ([`manifests`]) and the bundle ([`bundle`]) that install the
+//! besides Kubernetes ([`platform`]), which of several operators acts ([`leader`]),
+//! what the API server asks about a MetalLB before it takes it ([`webhook`]), and the manifests ([`manifests`]) and the bundle ([`bundle`]) that install the
 //! operator itself, which the programs of `make` write ([`checkout`]). It works in its own namespace only, never reads a
 //! Service, an IPAddressPool or any other configuration, and never grants permissions: those of the controller and of the
 //! speaker come with the installation. `operator preflight` ([`preflight`]) is another program in the same binary: it reads
@@ -23,3 +24,4 @@ pub mod manifests;
 pub mod metallb;
 pub mod platform;
 pub mod preflight;
+pub mod webhook;

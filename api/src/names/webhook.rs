@@ -1,4 +1,4 @@
-//! The webhooks of the controller: how they are called, and where they are on its server.
+//! The webhooks: how they are called, and where they are on the server of the controller or, for MetalLB, of the operator.
 
 /// A validating webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,11 @@ pub const IP_ADDRESS_POOL: Validating = Validating {
 pub const L2_ADVERTISEMENT: Validating = Validating {
     name: "l2advertisementvalidationwebhook.metallb.io",
     path: "/validate-metallb-io-v1beta1-l2advertisement",
+};
+/// MetalLB.
+pub const METALLB: Validating = Validating {
+    name: "metallbvalidationwebhook.metallb.io",
+    path: "/validate-metallb-io-v1beta1-metallb",
 };
 /// The path of the conversion of BGPPeer.
 pub const CONVERT_PATH: &str = "/convert";

@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use metallb_api::names::{env, label, object};
+use metallb_runtime::webhooks;
 
 use super::Options;
 use super::rbac::namespaced;
@@ -59,13 +60,14 @@ pub(super) fn network_policy(options: &Options) -> String {
     };
     let policy = NetworkPolicy {
         metadata: namespaced(options, object::OPERATOR_POLICY),
-        spec: Some(incoming([HEALTH_PORT], selector)),
+        spec: Some(incoming([HEALTH_PORT, webhooks::PORT], selector)),
     };
-    let comment = "The kubelet has questions, and nobody else.";
+    let comment = "The kubelet and the API server have questions, and nobody else.";
     Documents::default().add([comment], &policy).finish()
 }
 
-fn labels() -> BTreeMap<String, String> {
+/// What selects its pods.
+pub(super) fn labels() -> BTreeMap<String, String> {
     [(
         label::CONTROL_PLANE.to_owned(),
         label::CONTROLLER_MANAGER.to_owned(),
@@ -124,11 +126,10 @@ fn container(options: &Options) -> Container {
             variable(env::CONTROLLER_IMAGE, options.image(object::CONTROLLER)),
             variable(env::SPEAKER_IMAGE, options.image(object::SPEAKER)),
         ]),
-        ports: Some(vec![ContainerPort {
-            name: Some("health".to_owned()),
-            container_port: i32::from(HEALTH_PORT),
-            ..ContainerPort::default()
-        }]),
+        ports: Some(vec![
+            port("health", HEALTH_PORT),
+            port(object::WEBHOOK_PORT, webhooks::PORT),
+        ]),
         liveness_probe: Some(Probe {
             period_seconds: Some(10),
             timeout_seconds: Some(2),
@@ -164,6 +165,14 @@ pub(super) fn unprivileged() -> SecurityContext {
             localhost_profile: None,
         }),
         ..SecurityContext::default()
+    }
+}
+
+fn port(name: &str, number: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: i32::from(number),
+        ..ContainerPort::default()
     }
 }
 

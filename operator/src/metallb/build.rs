@@ -16,7 +16,7 @@ mod object;
 mod pod;
 mod service_account;
 mod speaker;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use std::marker::PhantomData;
 

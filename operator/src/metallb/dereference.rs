@@ -86,7 +86,11 @@ pub async fn dereference(
     }))
 }
 
-async fn workloads(client: &Client) -> kube::Result<Vec<Workload>> {
+/// Those of this and any other MetalLB, in all namespaces.
+///
+/// # Errors
+/// The API server did not answer, or refused.
+pub async fn workloads(client: &Client) -> kube::Result<Vec<Workload>> {
     let mut found = Vec::new();
     for labels in rivals::labels() {
         found.extend(labelled::<Deployment>(client, &labels).await?);

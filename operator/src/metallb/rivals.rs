@@ -94,6 +94,11 @@ fn told(others: &[&Workload]) -> String {
 }
 
 impl Workload {
+    /// Whether it is to be reckoned with a moment later.
+    pub fn stays(&self) -> bool {
+        self.metadata.deletion_timestamp.is_none()
+    }
+
     /// Whether it is the one that the operator in `namespace` makes, or takes over.
     fn is_own(&self, namespace: &str) -> bool {
         let ours = [("Deployment", object::CONTROLLER), ("DaemonSet", object::SPEAKER)];

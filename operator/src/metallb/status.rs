@@ -117,7 +117,7 @@ impl State {
             without_nodes(speaker),
             until_deleted(speaker),
             unenforced(webhooks.as_ref()),
-            foreign_bgp.map(not_installed),
+            foreign_bgp.map(|backend| Remark::of(event::BGP_BACKEND, backend.told())),
         ];
         Self::Available {
             remarks: remarks.into_iter().flatten().collect(),
@@ -264,15 +264,6 @@ fn unenforced(webhooks: Option<&ValidatingWebhookConfiguration>) -> Option<Remar
                   server of it; its log says why"
             .to_owned(),
     })
-}
-
-fn not_installed(backend: ForeignBgp) -> Remark {
-    let message = format!(
-        "bgpBackend {} is accepted and not installed: in this version addresses are announced by layer 2 only, \
-         and BGP will be spoken by the speaker itself",
-        backend.as_str()
-    );
-    Remark::of(event::BGP_BACKEND, message)
 }
 
 fn joined<'a>(messages: impl Iterator<Item = &'a String>) -> String {

@@ -1,6 +1,8 @@
 //! Second step: from the resource as it was written to one that can be built. Pure. After it, nobody reads the raw
 //! resource for a setting.
 
+pub mod review;
+
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
@@ -90,6 +92,15 @@ impl ForeignBgp {
             Self::FrrK8s => "frr-k8s",
             Self::FrrK8sExternal => "frr-k8s-external",
         }
+    }
+
+    /// What whoever asks for it has to know.
+    pub fn told(self) -> String {
+        format!(
+            "bgpBackend {} is accepted and not installed: in this version addresses are announced by layer 2 only, \
+             and BGP will be spoken by the speaker itself",
+            self.as_str()
+        )
     }
 }
 

@@ -64,9 +64,13 @@ fn of_webhooks(facts: &Facts, webhooks: &Webhooks) -> Option<Finding> {
         .filter(|asked| !facts.services.iter().any(|service| service.key == **asked))
         .map(ToString::to_string)
         .collect();
-    if name == object::WEBHOOK_CONFIGURATION {
+    let taken_over = [
+        (object::WEBHOOK_CONFIGURATION, "controller"),
+        (object::OPERATOR_WEBHOOK_CONFIGURATION, "operator"),
+    ];
+    if let Some((_, who)) = taken_over.iter().find(|(ours, _)| ours == name) {
         let at_home = asked.iter().all(|service| service.namespace() == facts.namespace);
-        let message = "is taken over, and lets everything pass until our controller answers";
+        let message = format!("is taken over, and lets everything pass until our {who} answers");
         return (!missing.is_empty() || !at_home).then(|| Finding::note(subject, message));
     }
     let message = if missing.is_empty() {

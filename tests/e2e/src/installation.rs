@@ -95,7 +95,12 @@ pub async fn remove_all(cluster: &Cluster) -> Result<()> {
         "metallb-operator-controller-manager",
     ])
     .await?;
-    delete(&["validatingwebhookconfiguration", "metallb-webhook-configuration"]).await?;
+    delete(&[
+        "validatingwebhookconfiguration",
+        "metallb-webhook-configuration",
+        "metallb-operator-webhook-configuration",
+    ])
+    .await?;
     delete(&["namespace", METALLB_NAMESPACE]).await?;
     delete(&["--kustomize", &path("config/crd")?]).await?;
     delete(&[

@@ -6,6 +6,7 @@
 //!                 fixtures     pools, advertisements, Services and web servers
 //!                 lab          what only our own cluster has: a client on the same segment, cables to pull
 //!                 pools        address pools of a test, and how much of them is in use
+//!                 admission    what is said to a MetalLB before it is stored
 //!                 announced    a Service on the wire, and which node answers for it
 //!                 audit        what pods asked of the API server
 //!                 upstream     the Go implementation, to be compared with
@@ -19,6 +20,7 @@
 //! A test that needs only Kubernetes takes a [`kubernetes::Cluster`] and runs anywhere; one that looks at the wire also
 //! takes a [`lab::Lab`], and is skipped with a reason where there is none (in CI that is an error).
 
+pub mod admission;
 pub mod announced;
 pub mod audit;
 pub mod cluster;

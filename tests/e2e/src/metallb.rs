@@ -29,6 +29,9 @@ const ADDRESS_LIMIT: Duration = Duration::from_secs(20);
 /// From a running controller to the last word about its webhooks: a few reconciles.
 const WEBHOOKS_LIMIT: Duration = Duration::from_mins(1);
 
+/// Selects the pods of the operator.
+const OPERATORS: &str = "control-plane=controller-manager";
+
 /// The web servers that Services are made for.
 pub const WEB: &str = "web";
 
@@ -139,6 +142,28 @@ pub async fn absent(cluster: &Cluster) -> Result<()> {
 pub async fn stop(cluster: &Cluster) -> Result<()> {
     in_metallb(cluster, &["delete", "metallb", "metallb"]).await?;
     stopped(cluster).await
+}
+
+/// Makes the cluster run so many operators, and waits until there are no others any more, those neither that are about to
+/// end.
+///
+/// # Errors
+/// If it does not come to that.
+pub async fn operators(cluster: &Cluster, replicas: usize) -> Result<()> {
+    let operator = format!("deployment/{}", object::OPERATOR);
+    in_metallb(cluster, &["scale", &operator, &format!("--replicas={replicas}")]).await?;
+    in_metallb(cluster, &["rollout", "status", &operator, "--timeout=2m"]).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    let all = ListParams::default().labels(OPERATORS);
+    wait::until(format!("{replicas} operators"), ROLLOUT_LIMIT, async || {
+        let found = pods.list(&all).await?.items.len();
+        Ok::<_, kube::Error>(if found == replicas {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{found}"))
+        })
+    })
+    .await
 }
 
 /// Waits until the last pod of MetalLB has ended.

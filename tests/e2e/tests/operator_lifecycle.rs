@@ -356,28 +356,6 @@ async fn deleting_the_resource_removes_everything_the_operator_made() -> Result<
 }
 
 #[tokio::test]
-async fn a_resource_of_another_name_is_told_so() -> Result<()> {
-    let cluster = Cluster::connect().await?;
-    available(&cluster).await?;
-    let mut other = metallb::resource(metallb::ordinary());
-    other.metadata.name = Some("other".into());
-    cluster.apply(&other).await?;
-    let outcome = degraded(&cluster, "other").await;
-    let resources = api::<MetalLB>(&cluster);
-    resources.delete("other", &DeleteParams::default()).await?;
-    let condition = outcome?;
-    ensure!(
-        condition.reason == "IncorrectMetalLBResourceName",
-        "{condition:?}"
-    );
-    ensure!(
-        condition.message == "Incorrect MetalLB resource name: other",
-        "{condition:?}"
-    );
-    Ok(())
-}
-
-#[tokio::test]
 async fn pods_run_with_no_more_than_they_need() -> Result<()> {
     let cluster = Cluster::connect().await?;
     available(&cluster).await?;

@@ -212,9 +212,26 @@ async fn nothing_is_installed_beside_another_metallb_and_it_goes_on_when_that_is
         .in_namespace("another-metallb", async |namespace| {
             let other = of_a_chart(namespace.name()).to_string();
             namespace.kubectl_apply(&other).await?;
-            cluster.apply(&metallb::resource(metallb::ordinary())).await?;
-            let condition = degraded(&cluster, "metallb").await?;
+            let resource = metallb::resource(metallb::ordinary());
             let named = format!("DaemonSet {}/metallb-speaker", namespace.name());
+            wait::until("the MetalLB to be refused", LIMIT, async || {
+                let Err(refused) = cluster.apply(&resource).await else {
+                    metallb::absent(&cluster).await?;
+                    return Ok(Look::NotYet("accepted".to_owned()));
+                };
+                let said = format!("{refused:#}");
+                Ok::<_, anyhow::Error>(if said.contains(&named) {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(said)
+                })
+            })
+            .await?;
+            // Nobody refuses it while there is nobody to ask.
+            metallb::operators(&cluster, 0).await?;
+            cluster.apply(&resource).await?;
+            metallb::operators(&cluster, 1).await?;
+            let condition = degraded(&cluster, "metallb").await?;
             ensure!(condition.reason == "AnotherMetalLBInstalled", "{condition:?}");
             ensure!(condition.message.contains(&named), "{condition:?}");
             told(&cluster, "AnotherMetalLBInstalled", &named).await?;

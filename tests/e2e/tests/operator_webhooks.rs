@@ -1,4 +1,5 @@
-//! When the webhooks of the controller are asked, and that nobody has to wait for them. Each test leaves MetalLB available.
+//! When the webhooks of the controller and of the operator are asked, and that nobody has to wait for them. Each test leaves
+//! MetalLB available.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +13,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use metallb_api::names::{object, webhook};
-use metallb_api::v1beta1::{ControllerConfig, IPAddressPool, MetalLBSpec};
+use metallb_api::v1beta1::{ControllerConfig, IPAddressPool, MetalLB, MetalLBSpec};
+use metallb_e2e::admission::{REFUSES, asked, says};
 use metallb_e2e::command;
 use metallb_e2e::fixtures::{METALLB_NAMESPACE, pool};
 use metallb_e2e::kubernetes::Cluster;
 use metallb_e2e::lab::Lab;
-use metallb_e2e::metallb::{self, available, run_as, webhooks};
+use metallb_e2e::metallb::{self, available, degraded, run_as, webhooks};
 use metallb_e2e::wait::{self, Look};
 use serde_json::{Value, json};
 
@@ -281,4 +283,100 @@ async fn several_controllers_run_on_several_nodes_within_a_budget_and_each_answe
     let pods = metallb::pods(&cluster, "app=metallb,component=controller").await?;
     ensure!(pods.len() == 1, "{pods:?}");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_metallb_that_cannot_be_is_refused_at_once_and_one_that_is_served_otherwise_says_so() -> Result<()>
+{
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    // What only the webhook can tell; the schema has gone before.
+    let wrong = json!({ "logLevel": "info", "frrk8sConfig": { "alwaysBlock": ["10.0.0.0/33"] } });
+    let refusal = format!("{REFUSES}invalid CIDR 10.0.0.0/33 in AlwaysBlock");
+    says(&cluster, object::METALLB, &wrong, &refusal).await?;
+    let other = format!("{REFUSES}Incorrect MetalLB resource name: other");
+    says(&cluster, "other", &json!({ "logLevel": "info" }), &other).await?;
+    let frr = json!({ "logLevel": "info", "bgpBackend": "frr" });
+    let warning = "Warning: bgpBackend frr is accepted and not installed";
+    says(&cluster, object::METALLB, &frr, warning).await?;
+    let good = json!({ "logLevel": "info", "bgpBackend": "native" });
+    asked(&cluster, object::METALLB, &good).await.map(drop)
+}
+
+#[tokio::test]
+async fn every_metallb_is_accepted_while_there_is_no_operator_and_its_status_says_what_was_not_asked()
+-> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    metallb::operators(&cluster, 0).await?;
+    let mut other = metallb::resource(metallb::ordinary());
+    other.metadata.name = Some("other".into());
+    let accepted = cluster.apply(&other).await;
+    metallb::operators(&cluster, 1).await?;
+    accepted?;
+    let told = degraded(&cluster, "other").await;
+    let resources: Api<MetalLB> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    resources.delete("other", &DeleteParams::default()).await?;
+    let condition = told?;
+    ensure!(
+        condition.reason == "IncorrectMetalLBResourceName"
+            && condition.message == "Incorrect MetalLB resource name: other",
+        "{condition:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_operator_makes_its_certificate_and_tells_the_api_server_of_it_again_and_again() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    available(&cluster).await?;
+    let other = webhooks(&cluster, "Fail").await?;
+    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
+    let told = async || {
+        let found = registrations.get(object::OPERATOR_WEBHOOK_CONFIGURATION).await?;
+        let webhook = found.webhooks.into_iter().flatten().next();
+        Ok::<_, kube::Error>(webhook.and_then(|webhook| webhook.client_config.ca_bundle))
+    };
+    let secrets: Api<Secret> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    let made = async || {
+        let found = secrets.get_opt(object::OPERATOR_CERTIFICATE_SECRET).await?;
+        let data = found.and_then(|secret| secret.data).unwrap_or_default();
+        Ok::<_, kube::Error>(data.get("ca.crt").cloned())
+    };
+    let agree = async || {
+        wait::until(
+            "the authority that is told to be the one there is",
+            LIMIT,
+            async || {
+                let (told, made) = (told().await?, made().await?);
+                Ok::<_, kube::Error>(if told.is_some() && told == made {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(format!("told: {}, made: {}", told.is_some(), made.is_some()))
+                })
+            },
+        )
+        .await
+    };
+    agree().await?;
+    // Somebody tells of another authority, and somebody throws the own one away.
+    let stranger = other.webhooks.into_iter().flatten().next();
+    let stranger = stranger.and_then(|webhook| webhook.client_config.ca_bundle);
+    let patch =
+        json!({ "webhooks": [{ "name": webhook::METALLB.name, "clientConfig": { "caBundle": stranger } }] });
+    registrations
+        .patch(
+            object::OPERATOR_WEBHOOK_CONFIGURATION,
+            &PatchParams::default(),
+            &Patch::Strategic(patch),
+        )
+        .await?;
+    agree().await?;
+    secrets
+        .delete(object::OPERATOR_CERTIFICATE_SECRET, &DeleteParams::default())
+        .await?;
+    agree().await?;
+    let wrong = json!({ "logLevel": "info", "frrk8sConfig": { "alwaysBlock": ["x"] } });
+    let refusal = format!("{REFUSES}invalid CIDR x in AlwaysBlock");
+    says(&cluster, object::METALLB, &wrong, &refusal).await
 }

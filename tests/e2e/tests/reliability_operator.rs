@@ -16,7 +16,6 @@ use metallb_e2e::wait::{self, Look};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(2);
-const DEPLOYMENT: &str = "deployment/metallb-operator-controller-manager";
 const OPERATORS: &str = "control-plane=controller-manager";
 const STATUS: &str = "metallbs/metallb/status";
 /// What the operator makes, in its namespace and outside. Secrets are left out: what is in them is made once and at random.
@@ -27,29 +26,6 @@ const MADE_OUTSIDE: [&str; 2] = [
     "crd/bgppeers.metallb.io",
 ];
 
-/// So many operators inside the cluster, running.
-async fn scale(cluster: &Cluster, replicas: usize) -> Result<()> {
-    let count = format!("--replicas={replicas}");
-    let words = ["--namespace", METALLB_NAMESPACE, "scale", DEPLOYMENT, &count];
-    cluster.kubectl(words).await?;
-    let words = ["rollout", "status", DEPLOYMENT, "--timeout=2m"];
-    let words = ["--namespace", METALLB_NAMESPACE].into_iter().chain(words);
-    cluster.kubectl(words).await?;
-    // Those too that are about to end.
-    wait::until(format!("{replicas} operators"), LIMIT, async || {
-        let words = ["--namespace", METALLB_NAMESPACE, "get", "pods", "--output=name"];
-        let pods = cluster
-            .kubectl(words.into_iter().chain(["--selector", OPERATORS]))
-            .await?;
-        Ok::<_, anyhow::Error>(if pods.lines().count() == replicas {
-            Look::Done(())
-        } else {
-            Look::NotYet(pods)
-        })
-    })
-    .await
-}
-
 /// Runs the body with an operator outside of the cluster and none inside, and brings back the one inside.
 async fn outside(body: impl AsyncFnOnce(&Cluster, &mut OutsideOperator) -> Result<()>) -> Result<()> {
     let cluster = Cluster::connect().await?;
@@ -58,7 +34,7 @@ async fn outside(body: impl AsyncFnOnce(&Cluster, &mut OutsideOperator) -> Resul
     };
     available(&cluster).await?;
     let mut operator = lab.operator_outside(&cluster).await?;
-    scale(&cluster, 0).await?;
+    metallb::operators(&cluster, 0).await?;
     let outcome = body(&cluster, &mut operator).await;
     if let Err(error) = &outcome {
         eprintln!(
@@ -68,7 +44,7 @@ async fn outside(body: impl AsyncFnOnce(&Cluster, &mut OutsideOperator) -> Resul
         );
     }
     drop(operator);
-    scale(&cluster, 1).await?;
+    metallb::operators(&cluster, 1).await?;
     available(&cluster).await.and(outcome)
 }
 
@@ -341,9 +317,9 @@ async fn twenty_kills_while_a_metallb_is_made_and_changed_end_in_the_same_state(
 async fn of_two_operators_one_acts_and_the_other_one_follows_it() -> Result<()> {
     let cluster = Cluster::connect().await?;
     available(&cluster).await?;
-    scale(&cluster, 2).await?;
+    metallb::operators(&cluster, 2).await?;
     let outcome = one_follows(&cluster).await;
-    scale(&cluster, 1).await?;
+    metallb::operators(&cluster, 1).await?;
     available(&cluster).await.and(outcome)
 }
 

@@ -2,7 +2,7 @@
 
 use metallb_api::names::object;
 
-use super::{ADMISSION, APPS, COORDINATION, CORE, EXTENSIONS, METALLB, OWN, Rule, STAND, WATCH};
+use super::{ADMISSION, APPS, COORDINATION, CORE, EXTENSIONS, METALLB, OWN, Rule, STAND, TEND, WATCH};
 use crate::platform;
 
 const POLICY: &str = "policy";
@@ -23,6 +23,13 @@ pub(in super::super) const EVERYWHERE: &[Rule] = &[
         names: &[object::WEBHOOK_CONFIGURATION],
         verbs: &["create", "delete", "get", "list", "patch", "watch"],
         reason: "registers the webhooks of the controller, and ends that with the MetalLB; they are in no namespace",
+    },
+    Rule {
+        group: ADMISSION,
+        resources: &["validatingwebhookconfigurations"],
+        names: &[object::OPERATOR_WEBHOOK_CONFIGURATION],
+        verbs: TEND,
+        reason: "tells the API server whom to trust when it asks the operator about a MetalLB",
     },
     Rule {
         group: EXTENSIONS,
@@ -106,6 +113,13 @@ pub(in super::super) const AT_HOME: &[Rule] = &[
         reason: "makes and heals the key that the speakers share, and the empty Secret for the certificate of the \
                  webhooks; can see no other Secret. To delete is asked for when it takes over one that is there \
                  (admission plugin OwnerReferencesPermissionEnforcement)",
+    },
+    Rule {
+        group: CORE,
+        resources: &["secrets"],
+        names: &[object::OPERATOR_CERTIFICATE_SECRET],
+        verbs: &["create", "list", "patch", "watch"],
+        reason: "the certificate of its own webhook",
     },
     Rule {
         group: CORE,

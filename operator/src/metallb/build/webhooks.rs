@@ -1,6 +1,8 @@
 //! What it takes to have the API server ask the controller about MetalLB's resources: a Service, a Secret for its
 //! certificate, the registration of the webhooks and the conversion of BGPPeer. The certificate itself, and the word to
 //! the API server whom to trust (`caBundle`), are the controller's: nothing here mentions them.
+//!
+//! And the registration of the operator's own webhook, which is installed with it.
 
 use k8s_openapi::api::admissionregistration::v1::{
     RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration,
@@ -19,8 +21,8 @@ use metallb_api::names::{self, GROUP, V1BETA1, V1BETA2};
 use super::object::{Origin, labels, selector};
 
 /// The port of the Service: where the API server goes if it is not told another one.
-const PORT: i32 = 443;
-/// The controller answers within milliseconds. One that does not answer must not make `kubectl apply` hang for long.
+pub(crate) const PORT: i32 = 443;
+/// An answer takes milliseconds. One that does not answer must not make `kubectl apply` hang for long.
 const TIMEOUT_SECONDS: i32 = 5;
 /// The version of the questions and answers, which is the only one that Kubernetes has.
 const REVIEW_VERSION: &str = "v1";
@@ -59,6 +61,7 @@ pub(super) fn secret(origin: &Origin<'_>) -> Secret {
 
 /// The registration. It is not in the namespace of its MetalLB, which therefore cannot own it.
 pub(super) fn configuration(namespace: &str) -> ValidatingWebhookConfiguration {
+    let controller = (namespace, names::object::WEBHOOK_SERVICE);
     ValidatingWebhookConfiguration {
         metadata: ObjectMeta {
             name: Some(names::object::WEBHOOK_CONFIGURATION.to_owned()),
@@ -66,39 +69,58 @@ pub(super) fn configuration(namespace: &str) -> ValidatingWebhookConfiguration {
             ..ObjectMeta::default()
         },
         webhooks: Some(vec![
-            validating(namespace, webhook::BGP_PEER, V1BETA2, ("bgppeers", CREATE_UPDATE)),
+            validating(
+                controller,
+                webhook::BGP_PEER,
+                V1BETA2,
+                ("bgppeers", CREATE_UPDATE),
+            ),
             // Nothing refers to a profile that is new, and every value of one is in the schema; but one in use must not go.
             validating(
-                namespace,
+                controller,
                 webhook::BFD_PROFILE,
                 V1BETA1,
                 ("bfdprofiles", ["CREATE", "DELETE"]),
             ),
             validating(
-                namespace,
+                controller,
                 webhook::BGP_ADVERTISEMENT,
                 V1BETA1,
                 ("bgpadvertisements", CREATE_UPDATE),
             ),
             validating(
-                namespace,
+                controller,
                 webhook::COMMUNITY,
                 V1BETA1,
                 ("communities", CREATE_UPDATE),
             ),
             validating(
-                namespace,
+                controller,
                 webhook::IP_ADDRESS_POOL,
                 V1BETA1,
                 ("ipaddresspools", CREATE_UPDATE),
             ),
             validating(
-                namespace,
+                controller,
                 webhook::L2_ADVERTISEMENT,
                 V1BETA1,
                 ("l2advertisements", CREATE_UPDATE),
             ),
         ]),
+    }
+}
+
+/// The webhook of the operator. It lets everything pass while nobody answers: there is often one operator, and what slips
+/// in is told in the status of the MetalLB.
+pub(crate) fn of_operator(namespace: &str) -> ValidatingWebhook {
+    ValidatingWebhook {
+        failure_policy: Some("Ignore".to_owned()),
+        ..validating(
+            (namespace, names::object::OPERATOR_WEBHOOK_SERVICE),
+            webhook::METALLB,
+            V1BETA1,
+            ("metallbs", CREATE_UPDATE),
+        )
     }
 }
 
@@ -123,7 +145,7 @@ pub(super) fn conversion(namespace: &str) -> CustomResourceConversion {
 
 /// The webhook for operations on a resource.
 fn validating(
-    namespace: &str,
+    (namespace, service): (&str, &str),
     Validating { name, path }: Validating,
     version: &str,
     (resource, operations): (&str, [&str; 2]),
@@ -133,7 +155,7 @@ fn validating(
         admission_review_versions: vec![REVIEW_VERSION.to_owned()],
         client_config: WebhookClientConfig {
             service: Some(ServiceReference {
-                name: names::object::WEBHOOK_SERVICE.to_owned(),
+                name: service.to_owned(),
                 namespace: namespace.to_owned(),
                 path: Some(path.to_owned()),
                 port: Some(PORT),

@@ -124,8 +124,8 @@ impl OutsideOperator {
             .env("KUBECONFIG", self.file("kubeconfig"))
             .env("OPERATOR_NAMESPACE", METALLB_NAMESPACE)
             .envs(self.images.iter().map(|(name, value)| (name, value)))
-            // Nobody else is there, and no pod stands for it.
-            .args(["--enable-leader-election=false", "--port=0"])
+            // Nobody else is there, no pod stands for it, and no Service leads to it.
+            .args(["--enable-leader-election=false", "--port=0", "--webhook-port=0"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
