@@ -1,8 +1,8 @@
 //! The ClusterServiceVersion: what the Operator Lifecycle Manager installs, and what consoles show of it.
 //!
-//! It registers no webhooks. The Operator Lifecycle Manager would have them answered by a Deployment of this object, from
-//! the moment of the installation; ours are answered by the controller, which exists when there is a MetalLB, and which
-//! the operator registers when it can answer. See docs/olm.md.
+//! It registers the operator's webhook and none of the controller's. The Operator Lifecycle Manager has webhooks answered by
+//! a Deployment of this object, from the moment of the installation; the controller exists when there is a MetalLB, and
+//! the operator registers what it answers when it can answer. See docs/olm.md.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{annotations, owned, release};
 use crate::manifests::rbac::{self, Account};
 use crate::manifests::{Options, manager};
+use crate::metallb::build::webhooks;
 
 /// The image of the operator.
 pub(super) const OPERATOR_IMAGE: &str = "operator";
@@ -56,6 +57,7 @@ pub(super) fn of(options: &Options, examples: &[Value]) -> Value {
             "customresourcedefinitions": { "owned": owned::all() },
             "installModes": install_modes(),
             "install": { "strategy": "deployment", "spec": strategy(options) },
+            "webhookdefinitions": [webhook(options)],
             "relatedImages": related_images(options),
         },
     });
@@ -92,6 +94,26 @@ fn strategy(options: &Options) -> Value {
         "deployments": [{ "name": object::OPERATOR, "label": labels, "spec": deployment.spec }],
         "permissions": granted(|account| json!(account.at_home)),
         "clusterPermissions": granted(|account| json!(account.everywhere)),
+    })
+}
+
+/// The operator's webhook, as `config/` registers it. The Operator Lifecycle Manager makes a Service and a certificate for it,
+/// mounts that, and tells the API server whom to trust.
+fn webhook(options: &Options) -> Value {
+    let registered = webhooks::of_operator(&options.namespace);
+    let service = registered.client_config.service.unwrap_or_default();
+    json!({
+        "type": "ValidatingAdmissionWebhook",
+        "generateName": registered.name,
+        "deploymentName": object::OPERATOR,
+        "containerPort": webhooks::PORT,
+        "targetPort": metallb_runtime::webhooks::PORT,
+        "webhookPath": service.path,
+        "rules": registered.rules,
+        "failurePolicy": registered.failure_policy,
+        "sideEffects": registered.side_effects,
+        "timeoutSeconds": registered.timeout_seconds,
+        "admissionReviewVersions": registered.admission_review_versions,
     })
 }
 

@@ -302,6 +302,49 @@ fn the_deployment_is_the_one_of_config() {
     );
 }
 
+/// As the API server is asked to where nobody reads the bundle, in the place where the Operator Lifecycle Manager makes
+/// the Service and the registration.
+#[test]
+fn the_webhook_is_the_one_of_config_and_a_deployment_of_the_bundle_answers_it() {
+    let csv = csv();
+    let [webhook] = csv.spec.webhookdefinitions.as_slice() else {
+        panic!("one webhook");
+    };
+    let of_config = documents(&manifests::files(&Options::default())["manager/webhook.yaml"]);
+    let [service, registration] = of_config.as_slice() else {
+        panic!("a Service and a registration");
+    };
+    let registered = &registration["webhooks"][0];
+    assert_eq!(registered["name"], webhook.generate_name);
+    assert_eq!(registered["rules"], json!(webhook.rules));
+    assert_eq!(
+        registered["clientConfig"]["service"]["path"],
+        webhook.webhook_path
+    );
+    assert_eq!(registered["failurePolicy"], webhook.failure_policy);
+    assert_eq!(registered["sideEffects"], webhook.side_effects);
+    assert_eq!(registered["timeoutSeconds"], webhook.timeout_seconds);
+    assert_eq!(
+        registered["admissionReviewVersions"],
+        json!(webhook.admission_review_versions)
+    );
+    let said = (
+        webhook.r#type.as_str(),
+        webhook.failure_policy.as_str(),
+        webhook.side_effects.as_str(),
+    );
+    assert_eq!(said, ("ValidatingAdmissionWebhook", "Ignore", "None"));
+    assert_eq!(service["spec"]["ports"][0]["port"], webhook.container_port);
+    let deployment = &csv.spec.install.spec.deployments[0];
+    assert_eq!(deployment.name, webhook.deployment_name);
+    let pod = deployment.spec.template.spec.as_ref().unwrap();
+    let port = |port: &k8s_openapi::api::core::v1::ContainerPort| {
+        let named = port.name.as_deref() == service["spec"]["ports"][0]["targetPort"].as_str();
+        named && json!(port.container_port) == json!(webhook.target_port)
+    };
+    assert!(pod.containers[0].ports.iter().flatten().any(port));
+}
+
 /// Kind of the role, account, rules: what is granted, in any order.
 type Granted = BTreeMap<(&'static str, String), Value>;
 

@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
+use metallb_api::names::object;
+use metallb_e2e::admission::{REFUSES, says};
 use metallb_e2e::fixtures::{METALLB_NAMESPACE, load_balancer, pool};
 use metallb_e2e::kubernetes::Cluster;
 use metallb_e2e::metallb::{self, absent, available, webhooks};
@@ -91,7 +96,7 @@ async fn all_accepted(cluster: &Cluster) -> Result<()> {
 }
 
 /// What the Operator Lifecycle Manager makes of a ClusterServiceVersion in its own namespace: accounts, Roles and
-/// ClusterRoles with names of its own choice, and the Deployment.
+/// ClusterRoles with names of its own choice, the Deployment, and what leads from the API server to its webhook.
 fn installed(csv: &Value) -> Result<Vec<Value>> {
     let strategy = &csv["spec"]["install"]["spec"];
     let version = csv["metadata"]["name"].as_str().context("a name")?;
@@ -123,12 +128,73 @@ fn installed(csv: &Value) -> Result<Vec<Value>> {
         }
     }
     for deployment in list(&strategy["deployments"])? {
-        objects.push(json!({
+        let mut object = json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "spec": deployment["spec"],
             "metadata": { "name": deployment["name"], "namespace": METALLB_NAMESPACE, "labels": deployment["label"] },
-        }));
+        });
+        for webhook in list(&csv["spec"]["webhookdefinitions"])? {
+            if webhook["deploymentName"] == deployment["name"] {
+                objects.extend(answered(&webhook, &mut object)?);
+            }
+        }
+        objects.push(object);
     }
     Ok(objects)
+}
+
+/// What it makes of a webhook: a Service, a certificate that the Deployment finds at two places, and the registration.
+fn answered(webhook: &Value, deployment: &mut Value) -> Result<[Value; 3]> {
+    let name = deployment["metadata"]["name"].as_str().context("a name")?;
+    let service = format!("{name}-service");
+    let host = format!("{service}.{METALLB_NAMESPACE}.svc");
+    let certificate = rcgen::generate_simple_self_signed([host])?;
+    let (chain, key) = (certificate.cert.pem(), certificate.signing_key.serialize_pem());
+    let metadata = |name: &str| json!({ "name": name, "namespace": METALLB_NAMESPACE });
+    let secret = format!("{service}-cert");
+    let selector = deployment["spec"]["selector"]["matchLabels"].clone();
+    let places = [
+        (
+            "apiservice-cert",
+            "/apiserver.local.config/certificates",
+            "apiserver",
+        ),
+        ("webhook-cert", "/tmp/k8s-webhook-server/serving-certs", "tls"),
+    ];
+    let pod = &mut deployment["spec"]["template"]["spec"];
+    pod["volumes"] = places
+        .map(|(volume, _, file)| {
+            let item =
+                |ending: &str| json!({ "key": format!("tls.{ending}"), "path": format!("{file}.{ending}") });
+            let items = [item("crt"), item("key")];
+            json!({ "name": volume, "secret": { "secretName": secret, "items": items } })
+        })
+        .into();
+    pod["containers"][0]["volumeMounts"] = places
+        .map(|(volume, path, _)| json!({ "name": volume, "mountPath": path }))
+        .into();
+    let reference = json!({ "name": service, "namespace": METALLB_NAMESPACE, "path": webhook["webhookPath"],
+        "port": webhook["containerPort"] });
+    let mut registered = json!({ "name": webhook["generateName"],
+        "clientConfig": { "service": reference, "caBundle": BASE64_STANDARD.encode(&chain) } });
+    for field in [
+        "rules",
+        "failurePolicy",
+        "sideEffects",
+        "timeoutSeconds",
+        "admissionReviewVersions",
+    ] {
+        registered[field] = webhook[field].clone();
+    }
+    let ports = [json!({ "port": webhook["containerPort"], "targetPort": webhook["targetPort"] })];
+    Ok([
+        json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata(&service),
+            "spec": { "selector": selector, "ports": ports } }),
+        json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata(&secret),
+            "type": "kubernetes.io/tls", "stringData": { "tls.crt": chain, "tls.key": key } }),
+        json!({ "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": { "name": format!("{}-bundle", webhook["generateName"].as_str().context("a name")?) },
+            "webhooks": [registered] }),
+    ])
 }
 
 /// The same as a manifest.
@@ -178,8 +244,13 @@ async fn nobody_runs(cluster: &Cluster) -> Result<()> {
 async fn what_is_installed_from_the_bundle_needs_no_other_permissions() -> Result<()> {
     let cluster = Cluster::connect().await?;
     nobody_runs(&cluster).await?;
-    // Nothing of config/ is left that could grant anything.
+    // Nothing of config/ is left that could grant anything, or lead to a webhook.
     kubectl(&cluster, ["delete", "--kustomize", "CHECKOUT/config/rbac"]).await?;
+    let webhook = "--filename=CHECKOUT/config/manager/webhook.yaml";
+    kubectl(&cluster, ["delete", webhook]).await?;
+    let secret = ["delete", "secret", object::OPERATOR_CERTIFICATE_SECRET];
+    let words = ["--namespace", METALLB_NAMESPACE].into_iter().chain(secret);
+    cluster.kubectl(words).await?;
     let objects = installed(&cluster_service_version()?)?;
     cluster.kubectl_apply(&manifest(&objects)).await?;
     let outcome = works(&cluster).await;
@@ -202,6 +273,13 @@ async fn what_is_installed_from_the_bundle_needs_no_other_permissions() -> Resul
 
 async fn works(cluster: &Cluster) -> Result<()> {
     operator_runs(cluster).await?;
+    // Asked by the way of the bundle, with the certificate that was mounted; an own one is not made.
+    let wrong = json!({ "logLevel": "info", "frrk8sConfig": { "alwaysBlock": ["x"] } });
+    let refusal = format!("{REFUSES}invalid CIDR x in AlwaysBlock");
+    says(cluster, object::METALLB, &wrong, &refusal).await?;
+    let secrets: Api<Secret> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+    let own = secrets.get_opt(object::OPERATOR_CERTIFICATE_SECRET).await?;
+    ensure!(own.is_none(), "a certificate was made");
     available(cluster).await?;
     webhooks(cluster, "Fail").await?;
     cluster

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::admissionregistration::v1::RuleWithOperations;
 use k8s_openapi::api::apps::v1::DeploymentSpec;
 use k8s_openapi::api::rbac::v1::PolicyRule;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Deserialize;
 
 /// The object.
@@ -41,6 +43,7 @@ pub(super) struct Spec {
     pub(super) customresourcedefinitions: Definitions,
     pub(super) install_modes: Vec<InstallMode>,
     pub(super) install: Install,
+    pub(super) webhookdefinitions: Vec<WebhookDefinition>,
     pub(super) related_images: Vec<RelatedImage>,
     pub(super) replaces: Option<String>,
 }
@@ -133,4 +136,20 @@ pub(super) struct Permission {
 pub(super) struct RelatedImage {
     pub(super) name: String,
     pub(super) image: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WebhookDefinition {
+    pub(super) r#type: String,
+    pub(super) generate_name: String,
+    pub(super) deployment_name: String,
+    pub(super) container_port: i32,
+    pub(super) target_port: IntOrString,
+    pub(super) webhook_path: String,
+    pub(super) rules: Vec<RuleWithOperations>,
+    pub(super) failure_policy: String,
+    pub(super) side_effects: String,
+    pub(super) timeout_seconds: i32,
+    pub(super) admission_review_versions: Vec<String>,
 }
