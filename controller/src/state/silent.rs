@@ -19,6 +19,12 @@ const PACE: Duration = Duration::from_secs(1);
 /// How many are looked into at a time, and so in each [`PACE`]: each costs up to two requests, which come beside those that
 /// give addresses. A cluster all of whose speakers are gone has thousands, and they are told one after the other.
 pub(crate) const CASES: usize = 20;
+/// How long no write of an address has been started before anybody is looked into. In a burst there is one every few
+/// milliseconds, and all who just got an address are silent for the moment: asking for their endpoints one after the other
+/// would take from the API server what the addresses wait for.
+const CALM: Duration = Duration::from_millis(500);
+/// But what goes on for longer than this is no burst.
+const HELD: Duration = Duration::from_secs(5);
 /// When a Service is looked into that has been silent for longer than anything needs to pass by itself: what is wrong with
 /// it may be something else by now. What ends it is seen at once.
 const AGAIN: Duration = Duration::from_mins(1);
@@ -53,6 +59,8 @@ pub(super) struct Silent {
     /// Who is heard to be announced, once that is known.
     heard: Option<Heard>,
     now: Duration,
+    /// Of addresses that are written.
+    burst: Option<Burst>,
     /// Something changed since all Services were looked at.
     stale: bool,
     /// How many say that nobody announces them, and nobody does.
@@ -63,6 +71,12 @@ pub(super) struct Silent {
     due: Option<Duration>,
     /// By the digest of the Service's name: where speakers are gone these are thousands. Bounded by the number of Services.
     by_service: BTreeMap<u64, Silence>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Burst {
+    since: Duration,
+    last: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +97,14 @@ impl Silent {
         self.now = now;
     }
 
+    /// The write of an address starts.
+    pub(super) fn wait_for_calm(&mut self) {
+        let last = self.now;
+        let goes_on = self.burst.filter(|burst| last <= burst.last + CALM);
+        let since = goes_on.map_or(last, |burst| burst.since);
+        self.burst = Some(Burst { since, last });
+    }
+
     /// When [`State::take_cases`] may have something to say.
     pub(super) fn next_due(&self) -> Option<Duration> {
         self.heard.as_ref()?;
@@ -92,7 +114,9 @@ impl Silent {
             self.due
         };
         let rested = self.looked.map_or(Duration::ZERO, |looked| looked + PACE);
-        due.map(|due| due.max(rested))
+        let calm = |burst: Burst| (burst.last + CALM).min(burst.since + HELD);
+        let calm = self.burst.map_or(Duration::ZERO, calm);
+        due.map(|due| due.max(rested).max(calm))
     }
 
     /// Brings the silent ones up to date.

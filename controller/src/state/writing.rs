@@ -71,7 +71,11 @@ impl State {
 
     /// The next write, if one may start and there is time for it: at most one is under way for each Service.
     pub(crate) fn start_write(&mut self, may: impl Fn(Patience) -> bool) -> Option<(Write, Patience)> {
-        self.writes.start(may)
+        let started = self.writes.start(may);
+        if started.is_some() {
+            self.silent.wait_for_calm();
+        }
+        started
     }
 
     /// Whether some writes need more time than usual.

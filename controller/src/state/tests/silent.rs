@@ -126,3 +126,26 @@ fn thousands_are_looked_into_a_few_at_a_time_and_each_has_its_turn() {
         "the owner does not turn in circles"
     );
 }
+
+#[test]
+fn nobody_is_looked_into_while_addresses_are_written_in_a_burst() {
+    let mut state = started("192.0.2.0/24", vec![service("web", 1, &["192.0.2.0"])]);
+    heard(&mut state, &[]);
+    assert_eq!(state.take_cases(CASES), []);
+    let mut looks = Vec::new();
+    for tenth in 1..400 {
+        state.advance(Duration::from_millis(tenth * 100));
+        // One burst that ends, and one that does not.
+        if (15..=30).contains(&tenth) || tenth >= 280 {
+            apply(&mut state, service(&format!("new{tenth}"), 1, &[]));
+            state.next_write().expect("an address is given");
+        }
+        let cases = state.take_cases(CASES);
+        looks.extend(
+            cases
+                .into_iter()
+                .map(|case| (tenth, case.service.name().to_owned())),
+        );
+    }
+    assert_eq!(looks, [(35, "web".to_owned()), (330, "web".to_owned())]);
+}
