@@ -35,8 +35,8 @@ const REMEMBERED: usize = 1024;
 /// the API server is quick (80 Events a second at 3 ms each), and long when it is not.
 const PAUSE: u32 = 3;
 /// The pause while more Events come than are written: those of a burst wait for its end, when nobody waits for addresses
-/// any more. Four of them a second show meanwhile that something happens.
-const BUSY_PAUSE: Duration = Duration::from_millis(250);
+/// any more. One of them a second shows meanwhile that something happens.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// The sum of such pauses until no Event is left: what goes on for longer is no burst.
 const BUSY: Duration = Duration::from_secs(5);
 /// The longest pause: after a request that the API server did not answer, the next one is not held up for minutes.
@@ -377,11 +377,11 @@ mod tests {
         let half = QUEUE / 2;
         for (waiting, pause_ms) in [
             (0, 9),
-            (1, 250),
-            (40, 250),
+            (1, 1000),
+            (40, 1000),
             (40, 9),
             (39, 9),
-            (half - 1, 250),
+            (half - 1, 1000),
             (half, 9),
             (half + 50, 9),
             (0, 9),
@@ -396,7 +396,7 @@ mod tests {
         let mut pace = Pace::default();
         let mut long = |waiting| pace.pause(waiting, Duration::from_millis(3)) == BUSY_PAUSE;
         for times in 1..=40 {
-            assert_eq!(long(times), times <= 20, "{times} times more");
+            assert_eq!(long(times), times <= 5, "{times} times more");
         }
         assert!(!long(0), "none is left");
         assert!(long(1));
