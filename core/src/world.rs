@@ -55,9 +55,21 @@ pub enum Input {
     Members {
         /// Their names, this node's included.
         alive: BTreeSet<String>,
+        /// Who they are.
+        company: Company,
         /// How often the others took this speaker for dead until it objected.
         declared_dead: u64,
     },
+}
+
+/// Who the speakers are that hear of one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Company {
+    /// Of this project, each: they elect as this one does.
+    OursOnly,
+    /// Upstream's are among them; or it is not known.
+    #[default]
+    Mixed,
 }
 
 /// The kinds of input. A speaker acts once it has heard of all but the last: without members, Pods tell who is there.
@@ -120,6 +132,7 @@ pub struct World {
     interfaces: BTreeSet<String>,
     /// The nodes whose speakers hear of one another, once they do.
     alive: Option<BTreeSet<String>>,
+    company: Company,
     declared_dead: u64,
     /// Where the speakers are.
     peers: BTreeSet<IpAddr>,
@@ -173,6 +186,7 @@ impl World {
             configured: false,
             interfaces: BTreeSet::new(),
             alive: None,
+            company: Company::default(),
             declared_dead: 0,
             peers: BTreeSet::new(),
             peers_are_news: false,
@@ -233,9 +247,14 @@ impl World {
                 self.stale.every_plan |= self.interfaces != present;
                 self.interfaces = present;
             }
-            Input::Members { alive, declared_dead } => {
+            Input::Members {
+                alive,
+                company,
+                declared_dead,
+            } => {
                 self.stale.members |= self.alive.as_ref() != Some(&alive);
-                self.alive = Some(alive);
+                self.stale.every_plan |= self.company != company;
+                (self.alive, self.company) = (Some(alive), company);
                 // Another node may have told the neighbours that it has our addresses.
                 if declared_dead > self.declared_dead {
                     self.recent.note_gap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use metallb_api::names::{event, object};
-use metallb_core::world::{Input, Own};
+use metallb_core::world::{Company, Input, Own};
 use metallb_runtime::admin::{self, Health};
 use metallb_runtime::configuration_state::{self, Author, Component};
 use metallb_runtime::events::Recorder;
@@ -207,8 +207,21 @@ async fn forward<T: Clone + Send + Sync>(
     }
 }
 
-fn members(View { alive, declared_dead }: View) -> Input {
-    Input::Members { alive, declared_dead }
+fn members(view: View) -> Input {
+    let View {
+        alive,
+        ours_only,
+        declared_dead,
+    } = view;
+    Input::Members {
+        alive,
+        company: if ours_only {
+            Company::OursOnly
+        } else {
+            Company::Mixed
+        },
+        declared_dead,
+    }
 }
 
 fn millis(duration: Duration) -> u64 {

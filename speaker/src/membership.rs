@@ -45,6 +45,8 @@ const LEAVE_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct View {
     /// Their names, which are those of their nodes. We are always among them.
     pub(crate) alive: BTreeSet<String>,
+    /// None of them is upstream's.
+    pub(crate) ours_only: bool,
     /// How often we had to object, because others took us for dead.
     pub(crate) declared_dead: u64,
 }

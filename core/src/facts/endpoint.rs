@@ -23,17 +23,49 @@ pub struct EndpointFacts {
     pub nodes: NodeNames,
 }
 
-/// Names of nodes, in order and each once, in one piece of memory: that of most slices is shorter than a list of them.
+/// Names of nodes, each once, in one piece of memory: that of most slices is shorter than a list of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NodeNames(
-    /// Each with a line feed, which no name has.
+    /// Each with a line feed, and after [`LEAVING`] those that are left; no name has either.
     Box<str>,
 );
 
+const LEAVING: &str = " ";
+
 impl NodeNames {
+    fn of(staying: &BTreeSet<&str>, all: &BTreeSet<&str>) -> Self {
+        let left = |node: &&str| if staying.contains(node) { "" } else { LEAVING };
+        let text: String = all.iter().flat_map(|node| [left(node), node, "\n"]).collect();
+        Self(text.into())
+    }
+
     /// One after the other.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.lines()
+        self.0
+            .lines()
+            .map(|line| line.strip_prefix(LEAVING).unwrap_or(line))
+    }
+
+    /// Those on which every such endpoint is about to end.
+    pub fn leaving(&self) -> impl Iterator<Item = &str> {
+        self.0.lines().filter_map(|line| line.strip_prefix(LEAVING))
+    }
+
+    /// The others.
+    pub fn staying(&self) -> impl Iterator<Item = &str> {
+        self.0.lines().filter(|line| !line.starts_with(LEAVING))
+    }
+
+    /// The same nodes, of which these are left.
+    #[cfg(test)]
+    pub(crate) fn leave(&mut self, leaving: &[&str]) {
+        let all: BTreeSet<&str> = self.iter().collect();
+        let staying = all
+            .iter()
+            .copied()
+            .filter(|node| !leaving.contains(node))
+            .collect();
+        *self = Self::of(&staying, &all);
     }
 }
 
@@ -51,14 +83,27 @@ impl From<SliceObject> for EndpointFacts {
         let service = labels.and_then(|labels| labels.get(names::label::ENDPOINT_SLICE_SERVICE));
         let namespace = slice.metadata.namespace.as_deref().unwrap_or_default();
         let serving = || slice.endpoints.iter().filter(|endpoint| can_serve(endpoint));
+        let mut staying = serving().filter(|endpoint| !ends(endpoint));
         Self {
             service: service.map(|service| NamespacedName::new(namespace, service)),
             serving: serving().next().is_some(),
-            nodes: serving()
-                .filter_map(|endpoint| endpoint.node_name.as_deref())
-                .collect(),
+            nodes: NodeNames::of(&nodes_of(&mut staying), &nodes_of(&mut serving())),
         }
     }
+}
+
+fn nodes_of<'a>(endpoints: &mut dyn Iterator<Item = &'a SliceEndpoint>) -> BTreeSet<&'a str> {
+    endpoints
+        .filter_map(|endpoint| endpoint.node_name.as_deref())
+        .collect()
+}
+
+/// Whether an endpoint that can serve is terminating: the API calls none of these ready.
+fn ends(endpoint: &SliceEndpoint) -> bool {
+    endpoint
+        .conditions
+        .as_ref()
+        .is_some_and(|c| c.ready == Some(false))
 }
 
 /// Ready, or terminating but still serving. Readiness that is not reported counts as ready, as the API says of
@@ -119,6 +164,22 @@ mod tests {
         ]));
         assert_eq!(facts.service, Some(NamespacedName::new("shop", "web")));
         assert_eq!(facts.nodes.iter().collect::<Vec<_>>(), ["node1", "node2"]);
+    }
+
+    #[test]
+    fn a_node_is_left_by_its_last_endpoint() {
+        let ends = json!({ "ready": false, "serving": true, "terminating": true });
+        let gone = json!({ "ready": false, "serving": false, "terminating": true });
+        let facts = facts(&json!([
+            { "addresses": [], "nodeName": "node3", "conditions": ends },
+            { "addresses": [], "nodeName": "node1", "conditions": ends },
+            { "addresses": [], "nodeName": "node2", "conditions": ends },
+            { "addresses": [], "nodeName": "node2", "conditions": { "ready": true } },
+            { "addresses": [], "nodeName": "node4", "conditions": gone },
+        ]));
+        assert!(facts.nodes.iter().eq(["node1", "node2", "node3"]));
+        assert!(facts.nodes.leaving().eq(["node1", "node3"]));
+        assert!(facts.nodes.staying().eq(["node2"]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which node answers for an address. Owns the order among eligible nodes, which is the one that every MetalLB speaker
-//! computes: mixed clusters agree. It holds no state and no lease; equal inputs give equal winners.
+//! computes: mixed clusters agree. One thing is ours: who leads traffic to its own endpoints hands over when these are told to
+//! end, and not when they are gone. That counts only where every speaker knows it. It holds no state and no lease; equal inputs give equal winners.
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -16,6 +17,8 @@ struct Rank {
     standing: Standing,
     /// Services of the group that this node cannot serve. Zero for a Service that shares its address with none.
     unserved: usize,
+    /// Services of the group that this node will not serve much longer.
+    leaving: usize,
     /// What the advertisements' preferred node selectors say, highest first.
     preference: Reverse<u32>,
     /// Spreads addresses evenly over otherwise equal nodes, and moves only those of a node that goes.
@@ -29,16 +32,20 @@ struct Rank {
 pub fn elect<'a>(landscape: Landscape<'a>, group: &[&Demand<'_>], address: IpAddr) -> Option<&'a str> {
     let ranked = landscape.members.iter().filter_map(|(name, standing)| {
         let mut best = None;
-        let mut unserved = 0;
+        let (mut unserved, mut leaving) = (0, 0);
         for demand in group {
             match landscape.assess(name, demand) {
-                Ok(preference) => best = best.max(Some(preference)),
+                Ok(preference) => {
+                    best = best.max(Some(preference));
+                    leaving += usize::from(demand.leaving.contains(name.as_str()));
+                }
                 Err(_) => unserved += 1,
             }
         }
         let rank = Rank {
             standing: *standing,
             unserved,
+            leaving,
             preference: Reverse(best?),
             lot: lot(name, address),
         };
@@ -108,21 +115,23 @@ mod tests {
 
     #[test]
     fn standing_goes_before_preference_and_preference_before_the_lot() {
-        let rank = |standing, unserved, preference, first| {
+        let rank = |standing, unserved, leaving, preference, first| {
             let preference = Reverse(preference);
             Rank {
                 standing,
                 unserved,
+                leaving,
                 preference,
                 lot: [first; 32],
             }
         };
         let order = [
-            rank(Standing::Serving, 0, 100, 9),
-            rank(Standing::Serving, 0, 1, 1),
-            rank(Standing::Serving, 0, 1, 2),
-            rank(Standing::Serving, 1, 100, 0),
-            rank(Standing::Doubtful, 0, 100, 0),
+            rank(Standing::Serving, 0, 0, 100, 9),
+            rank(Standing::Serving, 0, 0, 1, 1),
+            rank(Standing::Serving, 0, 0, 1, 2),
+            rank(Standing::Serving, 0, 1, 100, 0),
+            rank(Standing::Serving, 1, 0, 100, 0),
+            rank(Standing::Doubtful, 0, 0, 100, 0),
         ];
         assert!(order.is_sorted());
     }

@@ -119,6 +119,8 @@ pub struct Demand<'a> {
     pub advertisements: Vec<&'a Reach>,
     /// With `externalTrafficPolicy: Local`, the nodes with an endpoint that can serve.
     pub local: Option<BTreeSet<&'a str>>,
+    /// Those of them on which every such endpoint is about to end, if the election asks for it.
+    pub leaving: BTreeSet<&'a str>,
 }
 
 impl Demand<'_> {

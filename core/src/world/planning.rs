@@ -8,7 +8,7 @@ use metallb_api::NamespacedName;
 use metallb_api::names::{event, protocol};
 
 use super::group::Group;
-use super::{Claim, World};
+use super::{Claim, Company, World};
 use crate::config::L2Advertisement;
 use crate::facts::{EndpointFacts, TrafficPolicy};
 use crate::layer2::{Demand, Interfaces, Landscape, Reach, Reason, elect};
@@ -143,6 +143,7 @@ impl World {
         Ok(Demand {
             advertisements,
             local: self.local_nodes(service, claim),
+            leaving: self.leaving_nodes(service, claim),
         })
     }
 
@@ -215,6 +216,22 @@ impl World {
     fn local_nodes<'a>(&'a self, service: &NamespacedName, claim: &Claim) -> Option<BTreeSet<&'a str>> {
         let nodes = || self.slices_of(service).flat_map(|slice| slice.nodes.iter());
         (claim.traffic == TrafficPolicy::Local).then(|| nodes().collect())
+    }
+
+    /// Those of them that have none which is not about to end. Upstream's speakers do not ask, so that with them it is left out.
+    fn leaving_nodes<'a>(&'a self, service: &NamespacedName, claim: &Claim) -> BTreeSet<&'a str> {
+        if self.company == Company::Mixed || claim.traffic != TrafficPolicy::Local {
+            return BTreeSet::new();
+        }
+        let all = || self.slices_of(service);
+        let mut nodes: BTreeSet<&str> = all().flat_map(|slice| slice.nodes.leaving()).collect();
+        if !nodes.is_empty() {
+            // Each slice tells of its own endpoints only.
+            for node in all().flat_map(|slice| slice.nodes.staying()) {
+                nodes.remove(node);
+            }
+        }
+        nodes
     }
 
     fn slices_of(&self, service: &NamespacedName) -> impl Iterator<Item = &EndpointFacts> {

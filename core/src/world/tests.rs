@@ -185,6 +185,51 @@ fn with_local_traffic_only_endpoints_that_serve_count_and_need_no_node_otherwise
 }
 
 #[test]
+fn with_local_traffic_a_node_hands_over_when_its_endpoints_are_told_to_end_if_all_speakers_do_so() {
+    let stays = ["notOwner", "notOwner", "announce"];
+    let moves = ["notOwner", "announce", "notOwner"];
+    let table: [(Twist, [&str; 3]); 6] = [
+        (|s| s.leave("web", &["node3"]), moves),
+        (|s| s.leave("web", &["node1"]), stays),
+        // Nobody is better off, and all serve still.
+        (|s| s.leave("web", &["node1", "node2", "node3"]), stays),
+        (
+            |s| {
+                s.leave("web", &["node3"]);
+                s.ours_only = false;
+            },
+            stays,
+        ),
+        (
+            |s| {
+                s.leave("web", &["node3"]);
+                s.claim("web").traffic = TrafficPolicy::Cluster;
+            },
+            stays,
+        ),
+        (
+            |s| {
+                s.leave("web", &["node3"]);
+                let mut other = s.slices["web-1"].clone();
+                other.nodes.leave(&[]);
+                s.slices.insert("web-2".into(), other);
+            },
+            stays,
+        ),
+    ];
+    for (twist, expected) in table {
+        check(
+            |scene| {
+                scene.ours_only = true;
+                scene.claim("web").traffic = TrafficPolicy::Local;
+                twist(scene);
+            },
+            expected,
+        );
+    }
+}
+
+#[test]
 fn nodes_without_a_speaker_are_no_candidates() {
     let mut scene = Scene::well();
     scene.speakers.remove("node3");

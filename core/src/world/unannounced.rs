@@ -1,7 +1,7 @@
 //! Why no node announces a Service: what is missing, and what to do next. Owns the sentences; when they are told is
 //! decided by who asks, and that is not a speaker: none of them may be there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use metallb_api::NamespacedName;
@@ -101,6 +101,7 @@ impl World {
                 let demand = Demand {
                     advertisements,
                     local: local.then(|| nodes.collect()),
+                    leaving: BTreeSet::new(),
                 };
                 match self.no_node(&demand, &pool) {
                     Some(answer) => answer,

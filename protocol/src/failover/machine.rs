@@ -165,6 +165,13 @@ impl Machine {
         &self.swim
     }
 
+    /// Whether each member that is there can do what we can: none is upstream's.
+    pub fn is_among_equals(&self) -> bool {
+        self.swim
+            .members()
+            .all(|member| beat_interval(&member.meta).is_some())
+    }
+
     /// Whether we may announce what we are chosen for.
     pub fn may_announce(&self) -> bool {
         self.standing() == Standing::Certain

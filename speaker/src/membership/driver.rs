@@ -341,6 +341,7 @@ impl Driver {
         alive.insert(self.own.clone());
         let view = View {
             alive,
+            ours_only: self.machine.is_among_equals(),
             declared_dead: self.machine.counters().deposed,
         };
         self.view.send_if_modified(|known| {

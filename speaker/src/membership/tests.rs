@@ -93,7 +93,10 @@ impl Ours {
                 *self.handle.view().borrow()
             );
         };
-        seen.unwrap().clone().unwrap()
+        let view = seen.unwrap().clone().unwrap();
+        // Those in Go say nothing of themselves.
+        assert_eq!(view.ours_only, names.iter().all(|name| name.starts_with("rust")));
+        view
     }
 
     /// Waits until others have taken it for dead at least once.

@@ -225,3 +225,13 @@ async fn a_node_that_is_drained_goes_on_announcing_what_any_node_may() -> Result
     })
     .await
 }
+
+#[tokio::test]
+async fn an_address_leaves_a_node_that_is_drained_with_the_last_endpoint_if_traffic_is_local() -> Result<()> {
+    let drained = ("drain-local", Ipv4Addr::new(172, 30, 217, 3), Moves::AwayAndBack);
+    let serve = async |namespace: &TempNamespace| serve_on_each_node(namespace, "Local").await;
+    nothing_is_lost_of(drained, serve, async |service| {
+        while_drained(service, async || service.answered_by_another().await).await
+    })
+    .await
+}

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::config::{BgpAdvertisement, L2Advertisement, Pool};
 use crate::facts::{EndpointFacts, NodeFacts, SpeakerFacts};
 use crate::plan::Plan;
-use crate::world::{Claim, Input, Own, Unannounced, World};
+use crate::world::{Claim, Company, Input, Own, Unannounced, World};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scene {
@@ -20,6 +20,8 @@ pub(super) struct Scene {
     pub(super) claims: BTreeMap<String, Claim>,
     pub(super) slices: BTreeMap<String, EndpointFacts>,
     pub(super) ignore_exclude_label: bool,
+    /// The speakers hear of one another, and all are ours.
+    pub(super) ours_only: bool,
 }
 
 impl Scene {
@@ -126,6 +128,12 @@ impl Scene {
         self.slices.insert(format!("{service}-1"), facts);
     }
 
+    /// All endpoints of the Service on these nodes are told to end.
+    pub(super) fn leave(&mut self, service: &str, nodes: &[&str]) {
+        let slice = self.slices.get_mut(&format!("{service}-1")).unwrap();
+        slice.nodes.leave(nodes);
+    }
+
     /// The nodes whose speakers are asked: those with a Pod, or all if no Pod is visible.
     pub(super) fn viewpoints(&self) -> Vec<String> {
         let from = if self.speakers.is_empty() {
@@ -138,7 +146,12 @@ impl Scene {
 
     /// Everything, as the first lists bring it.
     pub(super) fn inputs(&self) -> Vec<Input> {
-        vec![
+        let members = self.ours_only.then(|| Input::Members {
+            alive: self.nodes.keys().cloned().collect(),
+            company: Company::OursOnly,
+            declared_dead: 0,
+        });
+        let mut inputs = vec![
             Input::Service(list("shop", &self.claims)),
             Input::Endpoints(list("shop", &self.slices)),
             Input::Node(list("", &self.nodes)),
@@ -147,7 +160,9 @@ impl Scene {
             Input::L2Advertisement(list("metallb-system", &ok(&self.l2_advertisements))),
             Input::BgpAdvertisement(list("metallb-system", &ok(&self.bgp_advertisements))),
             Input::Interfaces(["eth0".to_owned(), "eth1".to_owned()].into()),
-        ]
+        ];
+        inputs.extend(members);
+        inputs
     }
 
     /// Everything object by object, after empty lists.
