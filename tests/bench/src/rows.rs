@@ -14,6 +14,7 @@ mod allocate;
 mod announce;
 mod arp;
 mod failover;
+mod flood;
 mod idle;
 mod install;
 mod memory;
@@ -69,11 +70,12 @@ impl Amount {
 
 /// All of them. Memory comes first, while the processes are as they start; then those that only make Services, in which the
 /// operator's quiet time passes; then those that kill and install. The largest crowd comes last of them.
-pub static ROWS: [&Row; 13] = [
+pub static ROWS: [&Row; 14] = [
     &memory::ROW,
     &idle::ROW,
     &announce::ROW,
     &arp::ROW,
+    &flood::ROW,
     &allocate::ROW,
     &one::ROW,
     &quiet::ROW,

@@ -28,6 +28,8 @@ const FRAME_BYTES: usize = 42;
 const ASKING_INTERVAL: Duration = Duration::from_micros(100);
 /// Between two requests that are answered, so that each finds the answering process asleep, as a client does.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Between two bursts of a flood, which are as long as that makes them.
+const FLOOD_INTERVAL: Duration = Duration::from_micros(100);
 /// A request that is not answered in this time is lost.
 const LOST: Duration = Duration::from_millis(500);
 
@@ -154,12 +156,31 @@ impl Asker {
         Ok(latencies)
     }
 
-    fn send(&self, address: Ipv4Addr) -> Result<()> {
+    /// Asks `count` times for addresses that nobody has, not faster than `each_second`, and returns how long it took.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub async fn flood(&mut self, count: usize, each_second: u32) -> Result<Duration> {
+        let (started, mut sent) = (Instant::now(), 0);
+        let second = Duration::from_secs(1);
+        while sent < count {
+            let due = started.elapsed().as_nanos() * u128::from(each_second) / second.as_nanos();
+            let due = usize::try_from(due)?.min(count);
+            while sent < due && self.send(nobodys(sent))? {
+                sent += 1;
+            }
+            tokio::time::sleep(FLOOD_INTERVAL).await;
+        }
+        Ok(started.elapsed())
+    }
+
+    /// Whether there was room: a full queue is a lost request.
+    fn send(&self, address: Ipv4Addr) -> Result<bool> {
         match self.socket.try_send(&request(self.mac, address)) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => {
                 Err(error).context("cannot send an ARP request")
             }
-            _ => Ok(()), // a full queue is a lost request
+            sent => Ok(sent.unwrap_or_default()),
         }
     }
 
@@ -175,6 +196,12 @@ impl Asker {
             }
         }
     }
+}
+
+/// One of 16,384 addresses of the segment that neither a machine nor a Service has.
+fn nobodys(number: usize) -> Ipv4Addr {
+    let [high, low] = u16::try_from(number % 0x4000).unwrap_or_default().to_be_bytes();
+    Ipv4Addr::new(172, 30, 192 + high, low)
 }
 
 /// Who has `address`? Tell the client.
