@@ -93,10 +93,16 @@ impl Kind {
         match client.list_api_group_resources(&version).await {
             Ok(found) => Ok(found.resources),
             // It went between the two questions.
-            Err(Error::Api(status)) if status.is_not_found() => Ok(Vec::new()),
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether there is no such object, or not even its kind. Of that the API server tells in plain text, which has no reason;
+/// `Status::is_not_found` looks at nothing else.
+pub fn is_absent(error: &Error) -> bool {
+    matches!(error, Error::Api(status) if status.code == 404)
 }
 
 /// Which of the kinds there are.

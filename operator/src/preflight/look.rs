@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::facts::{self, Facts};
 use crate::metallb::explain;
+use crate::platform;
 
 /// Services and definitions are listed in parts of so many: those of a large cluster in one answer would be a hundred
 /// megabytes, of which a kilobyte each is kept.
@@ -156,7 +157,7 @@ where
     let objects = match pages(&api, ListParams::default()).await {
         Ok(objects) => objects,
         // There is no such kind yet.
-        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        Err(error) if platform::is_absent(&error) => Vec::new(),
         // Nobody answers the conversion.
         Err(kube::Error::Api(status)) if status.code == 500 => {
             unreadable.push((resource.plural, status.message));

@@ -9,6 +9,7 @@ use metallb_api::names::label;
 use serde::de::DeserializeOwned;
 
 use super::Error;
+use crate::platform;
 
 /// Deletes the object that was found, and not another that took its name meanwhile. Whether it was still there.
 pub(super) async fn delete<K>(api: &Api<K>, name: &str, found: &ObjectMeta) -> kube::Result<bool>
@@ -41,8 +42,10 @@ where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
     let failed = |source| Error::Prune { kind, source };
-    let Some(live) = api.get_metadata_opt(name).await.map_err(failed)? else {
-        return Ok(());
+    let live = match api.get_metadata(name).await {
+        Ok(live) => live,
+        Err(error) if platform::is_absent(&error) => return Ok(()),
+        Err(error) => return Err(failed(error)),
     };
     if is_ours(&live.metadata, namespace) && delete(api, name, &live.metadata).await.map_err(failed)? {
         tracing::info!(kind, name, "deleted, there is no MetalLB");
@@ -61,9 +64,31 @@ fn is_ours(metadata: &ObjectMeta, namespace: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http::Response;
+    use kube::Client;
+    use kube::api::DynamicObject;
+    use kube::client::Body;
     use serde_json::json;
+    use tower::service_fn;
 
     use super::*;
+    use crate::platform::CONSTRAINTS;
+
+    #[tokio::test]
+    async fn what_the_cluster_has_no_kind_for_is_gone() {
+        let none = service_fn(|_| async {
+            let answer = Response::builder()
+                .status(404)
+                .body(Body::from(b"404 page not found\n".to_vec()));
+            Ok::<_, Infallible>(answer.unwrap())
+        });
+        let api: Api<DynamicObject> = Api::all_with(Client::new(none, "lb"), &CONSTRAINTS.resource());
+        withdraw(&api, CONSTRAINTS.name, ("metallb-speaker", "lb"))
+            .await
+            .unwrap();
+    }
 
     #[test]
     fn what_others_made_stays() {
