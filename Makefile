@@ -151,8 +151,12 @@ failover-table: ## Simulate failover among up to 2,000 speakers, into docs/failo
 ##@ End-to-end tests
 
 .PHONY: e2e
-e2e: images ## All tests that need a real cluster; replaces one that runs
-	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) scripts/e2e
+e2e: images ## All tests that need a real cluster, or the files in ONLY; replaces one that runs
+	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) ONLY='$(ONLY)' scripts/e2e
+
+.PHONY: e2e-olm
+e2e-olm: images ## Install, upgrade and remove by docs/olm.md with the Operator Lifecycle Manager, which it builds
+	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) ONLY=olm_install scripts/e2e
 
 .PHONY: e2e-external
 e2e-external: ## The tests that work on any cluster, on the one in $KUBECONFIG with MetalLB deployed

@@ -12,6 +12,7 @@
 //!                 upstream     the Go implementation, to be compared with
 //!                 helm         Helm in both major versions, and our chart
 //!                 page         a page of docs/ that is run as it is printed
+//!                 olm          the Operator Lifecycle Manager, and images after our Dockerfiles
 //!                 installation what there is of MetalLB on the cluster, and none of it
 //!                 witness      every address a Service was ever seen with
 //!                 wait         conditions instead of sleeps
@@ -31,6 +32,7 @@ pub mod installation;
 pub mod kubernetes;
 pub mod lab;
 pub mod metallb;
+pub mod olm;
 pub mod page;
 pub mod pools;
 pub mod upstream;

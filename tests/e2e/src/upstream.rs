@@ -6,13 +6,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use serde::Deserialize;
+use anyhow::Result;
 
-use crate::cluster::components::modules::Module;
+use crate::cluster::components::modules::{self, Module};
 use crate::cluster::components::{Components, Recipe};
 use crate::cluster::progress::Progress;
-use crate::command;
 
 const MODULE: &str = "go.universe.tf/metallb";
 /// The version that is built: the one of `go.mod`, as a test confirms.
@@ -60,13 +58,6 @@ pub struct Upstream {
     pub manifest: PathBuf,
 }
 
-/// What `go mod download -json` says.
-#[derive(Deserialize)]
-struct Download {
-    #[serde(rename = "Dir")]
-    directory: PathBuf,
-}
-
 impl Upstream {
     /// Finds it in the cache of this machine, or builds it.
     ///
@@ -86,11 +77,7 @@ impl Upstream {
 /// # Errors
 /// If Go is missing, or the module cannot be downloaded.
 pub async fn source() -> Result<PathBuf> {
-    let module = format!("{MODULE}@{VERSION}");
-    let said = command::run("go", ["mod", "download", "-json", &module]).await?;
-    let download: Download =
-        serde_json::from_str(&said).with_context(|| format!("where is {module}? Go said: {said}"))?;
-    Ok(download.directory)
+    modules::source(MODULE, VERSION).await
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! Which programs the cluster has and what pins them.
 //!
 //! Owns: the cluster's Go modules, and how a set gets its key. Versions are those of the `go.mod` files, nowhere else.
-//! Never: runs anything.
+//! Never: builds anything.
 
 use std::fmt::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
 
 use super::Recipe;
 use crate::cluster::images;
+use crate::command;
 
 /// The set that every cluster is made of.
 pub(super) static CLUSTER: Recipe = Recipe {
@@ -122,6 +127,25 @@ impl Module {
             .map(|line| line.trim().trim_start_matches("require "));
         lines.find_map(|line| line.strip_prefix(module)?.strip_prefix(' ')?.split(' ').next())
     }
+}
+
+/// What `go mod download -json` says.
+#[derive(Deserialize)]
+struct Download {
+    #[serde(rename = "Dir")]
+    directory: PathBuf,
+}
+
+/// The directory with the source of a module, and what else its authors put there: manifests, charts.
+///
+/// # Errors
+/// If Go is missing, or the module cannot be downloaded.
+pub(crate) async fn source(module: &str, version: &str) -> Result<PathBuf> {
+    let module = format!("{module}@{version}");
+    let said = command::run("go", ["mod", "download", "-json", &module]).await?;
+    let download: Download =
+        serde_json::from_str(&said).with_context(|| format!("where is {module}? Go said: {said}"))?;
+    Ok(download.directory)
 }
 
 /// Names a set after everything that goes into it.
