@@ -56,6 +56,13 @@ impl NodeNames {
         self.0.lines().filter(|line| !line.starts_with(LEAVING))
     }
 
+    /// These, and none of them is left.
+    #[cfg(test)]
+    pub(crate) fn all(nodes: &[&str]) -> Self {
+        let nodes = nodes.iter().copied().collect();
+        Self::of(&nodes, &nodes)
+    }
+
     /// The same nodes, of which these are left.
     #[cfg(test)]
     pub(crate) fn leave(&mut self, leaving: &[&str]) {
@@ -66,14 +73,6 @@ impl NodeNames {
             .filter(|node| !leaving.contains(node))
             .collect();
         *self = Self::of(&staying, &all);
-    }
-}
-
-impl<T: AsRef<str> + Ord> FromIterator<T> for NodeNames {
-    fn from_iter<I: IntoIterator<Item = T>>(names: I) -> Self {
-        let names: BTreeSet<T> = names.into_iter().collect();
-        let text: String = names.iter().flat_map(|name| [name.as_ref(), "\n"]).collect();
-        Self(text.into())
     }
 }
 

@@ -6,7 +6,7 @@ use metallb_api::{Change, NamespacedName, v1beta1};
 use serde_json::{Value, json};
 
 use crate::config::{BgpAdvertisement, L2Advertisement, Pool};
-use crate::facts::{EndpointFacts, NodeFacts, SpeakerFacts};
+use crate::facts::{EndpointFacts, NodeFacts, NodeNames, SpeakerFacts};
 use crate::plan::Plan;
 use crate::world::{Claim, Company, Input, Own, Unannounced, World};
 
@@ -123,7 +123,7 @@ impl Scene {
         let facts = EndpointFacts {
             service: Some(Self::key(service)),
             serving: true,
-            nodes: nodes.iter().collect(),
+            nodes: NodeNames::all(nodes),
         };
         self.slices.insert(format!("{service}-1"), facts);
     }
