@@ -20,7 +20,7 @@ use metallb_e2e::upstream::Upstream;
 use metallb_e2e::wait::{self, Look};
 
 use crate::containers;
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, Purpose};
 use crate::figure::{Figure, Reading};
 use crate::rows::Row;
 use crate::served::Served;
@@ -167,6 +167,19 @@ impl Bench {
     /// If a step takes longer than `limit`.
     pub async fn serve(&self, crowd: &mut Crowd, number: usize, limit: Duration) -> Result<Served> {
         Served::follow(crowd, self.client, number, limit).await
+    }
+
+    /// Creates the first Service of the crowd for the web server, and returns its address when a client has had an answer for it
+    /// and there is nothing left to do.
+    ///
+    /// # Errors
+    /// If a step takes longer than `limit`.
+    pub async fn announced(&self, crowd: &mut Crowd, limit: Duration) -> Result<Ipv4Addr> {
+        crowd.create(0..1, Purpose::Announcement).await?;
+        let address = crowd.has_address(0, limit).await?.address;
+        self.first_answer(address, limit).await?;
+        self.quiet().await?;
+        Ok(address)
     }
 
     /// When a client on the segment first got an answer for the address.

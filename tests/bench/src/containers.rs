@@ -60,6 +60,37 @@ pub fn largest(containers: &[Container], name: &str) -> Result<Option<f64>> {
     Ok(sizes.into_iter().reduce(f64::max))
 }
 
+/// What containers do from a moment on.
+pub struct Meter(Vec<(Container, Duration)>);
+
+impl Meter {
+    /// From now on.
+    ///
+    /// # Errors
+    /// If one ended.
+    pub fn start(containers: Vec<Container>) -> Result<Self> {
+        let started = containers.into_iter().map(|container| {
+            let before = container.processor_time()?;
+            Ok((container, before))
+        });
+        started.collect::<Result<_>>().map(Self)
+    }
+
+    /// The processor time that the busiest container of this name has had since, in percent of one processor for `period`. None
+    /// if there are none.
+    ///
+    /// # Errors
+    /// If one ended meanwhile.
+    pub fn busiest(&self, name: &str, period: Duration) -> Result<Option<f64>> {
+        let mut busiest = None;
+        for (container, before) in self.0.iter().filter(|(container, _)| container.name == name) {
+            let work = container.processor_time()?.saturating_sub(*before);
+            busiest = busiest.max(Some(work));
+        }
+        Ok(busiest.map(|work| work.as_secs_f64() / period.as_secs_f64() * 100.0))
+    }
+}
+
 impl Container {
     /// Its resident memory, in units of 1,000,000 bytes.
     ///

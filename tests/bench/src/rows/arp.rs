@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::{Amount, Row};
 use crate::bench::Bench;
-use crate::crowd::{Crowd, Purpose};
+use crate::crowd::Crowd;
 use crate::figure::{Figure, Reading, Sample, Unit};
 
 const HALF: Figure = Figure::new("request to reply, p50", Unit::Microseconds).at_most(60.0);
@@ -28,10 +28,7 @@ async fn measure(bench: &Bench, requests: usize) -> Result<Vec<Reading>> {
         .in_namespace("arp", async |namespace| {
             bench.serve_web(namespace).await?;
             let mut crowd = Crowd::of(namespace).await?;
-            crowd.create(0..1, Purpose::Announcement).await?;
-            let address = crowd.has_address(0, LIMIT).await?.address;
-            bench.first_answer(address, LIMIT).await?;
-            bench.quiet().await?;
+            let address = bench.announced(&mut crowd, LIMIT).await?;
             let waits = bench
                 .client()
                 .ask(async move |asker| asker.latencies(address, requests).await)

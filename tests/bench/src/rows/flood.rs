@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 
 use super::{Amount, Row};
 use crate::bench::Bench;
-use crate::containers;
-use crate::crowd::{Crowd, Purpose};
+use crate::containers::{self, Meter};
+use crate::crowd::Crowd;
 use crate::figure::{Figure, Reading, Sample, Unit};
 
 const SPEAKER: Figure = Figure::new("busiest speaker", Unit::Percent).at_most(1.0);
@@ -36,25 +36,14 @@ async fn measure(bench: &Bench, requests: usize) -> Result<Vec<Reading>> {
         .in_namespace("flood", async |namespace| {
             bench.serve_web(namespace).await?;
             let mut crowd = Crowd::of(namespace).await?;
-            crowd.create(0..1, Purpose::Announcement).await?;
-            let address = crowd.has_address(0, LIMIT).await?.address;
-            bench.first_answer(address, LIMIT).await?;
-            bench.quiet().await?;
-            let mut speakers = containers::running(bench.cluster()).await?;
-            speakers.retain(|container| container.name == "speaker");
-            let mut spent = Vec::new();
-            for speaker in &speakers {
-                spent.push(speaker.processor_time()?);
-            }
+            let address = bench.announced(&mut crowd, LIMIT).await?;
+            let meter = Meter::start(containers::running(bench.cluster()).await?)?;
             let client = bench.client();
             let flood = client.ask(async move |asker| asker.flood(requests, EACH_SECOND).await);
             let waits = client.ask(async move |asker| asker.latencies(address, REQUESTS).await);
             let flood = async {
                 let took = flood.await?;
-                let mut busiest = Duration::ZERO;
-                for (speaker, before) in speakers.iter().zip(&spent) {
-                    busiest = busiest.max(speaker.processor_time()?.saturating_sub(*before));
-                }
+                let busiest = meter.busiest("speaker", took)?.context("no speaker runs")?;
                 anyhow::Ok((took, busiest))
             };
             let ((took, busiest), waits) = tokio::try_join!(flood, waits)?;
@@ -62,7 +51,7 @@ async fn measure(bench: &Bench, requests: usize) -> Result<Vec<Reading>> {
             let lost = u32::try_from(REQUESTS - waits.len())?;
             let waits = Sample::of(waits).context("no request was answered")?;
             Ok(vec![
-                SPEAKER.is(busiest.as_secs_f64() / took.as_secs_f64() * 100.0),
+                SPEAKER.is(busiest),
                 SENDING.took(took),
                 HALF.took(waits.percentile(50)),
                 LOST.is(f64::from(lost)),

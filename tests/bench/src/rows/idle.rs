@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{Amount, Row};
 use crate::bench::Bench;
-use crate::containers;
+use crate::containers::{self, Meter};
 use crate::figure::{Figure, Reading, Unit};
 
 const CONTROLLER: Figure = Figure::new("controller", Unit::Percent);
@@ -26,11 +26,7 @@ async fn measure(bench: &Bench, seconds: usize) -> Result<Vec<Reading>> {
     bench
         .in_namespace("idle", async |_| {
             bench.quiet().await?;
-            let running = containers::running(bench.cluster()).await?;
-            let mut spent = Vec::new();
-            for container in &running {
-                spent.push((container, container.processor_time()?));
-            }
+            let meter = Meter::start(containers::running(bench.cluster()).await?)?;
             tokio::time::sleep(period).await;
             let mut readings = Vec::new();
             for (name, figure) in [
@@ -38,13 +34,8 @@ async fn measure(bench: &Bench, seconds: usize) -> Result<Vec<Reading>> {
                 ("speaker", SPEAKER),
                 ("operator", OPERATOR),
             ] {
-                let mut shares = Vec::new();
-                for (container, before) in spent.iter().filter(|(container, _)| container.name == name) {
-                    let work = container.processor_time()?.saturating_sub(*before);
-                    shares.push(work.as_secs_f64() / period.as_secs_f64() * 100.0);
-                }
                 // Upstream is installed without its operator.
-                readings.extend(shares.into_iter().reduce(f64::max).map(|share| figure.is(share)));
+                readings.extend(meter.busiest(name, period)?.map(|share| figure.is(share)));
             }
             Ok(readings)
         })
