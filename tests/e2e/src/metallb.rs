@@ -155,15 +155,9 @@ pub async fn operators(cluster: &Cluster, replicas: usize) -> Result<()> {
     in_metallb(cluster, &["rollout", "status", &operator, "--timeout=2m"]).await?;
     let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
     let all = ListParams::default().labels(OPERATORS);
-    wait::until(format!("{replicas} operators"), ROLLOUT_LIMIT, async || {
-        let found = pods.list(&all).await?.items.len();
-        Ok::<_, kube::Error>(if found == replicas {
-            Look::Done(())
-        } else {
-            Look::NotYet(format!("{found}"))
-        })
-    })
-    .await
+    let operators = async || Ok::<_, kube::Error>(pods.list(&all).await?.items.len());
+    let what = format!("{replicas} operators");
+    wait::until_count(what, replicas, ROLLOUT_LIMIT, operators).await
 }
 
 /// Waits until the last pod of MetalLB has ended.

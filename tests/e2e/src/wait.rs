@@ -104,6 +104,27 @@ pub async fn until_none<I: IntoIterator<Item: Debug>, E: Display>(
     .await
 }
 
+/// Looks again and again until there are so many.
+///
+/// # Errors
+/// After `limit`, as [`until`], with how many there are.
+pub async fn until_count<E: Display>(
+    what: impl Display,
+    count: usize,
+    limit: Duration,
+    mut look: impl AsyncFnMut() -> Result<usize, E>,
+) -> Result<()> {
+    until(what, limit, async || {
+        let found = look().await?;
+        Ok::<_, E>(if found == count {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{found}"))
+        })
+    })
+    .await
+}
+
 /// As [`until`], for a condition with nothing to return.
 ///
 /// # Errors

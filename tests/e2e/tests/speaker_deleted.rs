@@ -93,15 +93,9 @@ async fn until_statuses(namespace: &TempNamespace, count: usize) -> Result<()> {
         label::SERVICE_NAMESPACE,
         namespace.name()
     ));
-    wait::until(format!("{count} objects about {WEB}"), LIMIT, async || {
-        let found = api.list_metadata(&about).await?.items.len();
-        Ok::<_, kube::Error>(if found == count {
-            Look::Done(())
-        } else {
-            Look::NotYet(format!("{found}"))
-        })
-    })
-    .await
+    let objects = async || Ok::<_, kube::Error>(api.list_metadata(&about).await?.items.len());
+    let what = format!("{count} objects about {WEB}");
+    wait::until_count(what, count, LIMIT, objects).await
 }
 
 /// Waits until the Service says this about itself: the reason of a condition.
