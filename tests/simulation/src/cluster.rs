@@ -1,6 +1,6 @@
 //! A cluster of speakers that know each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -142,20 +142,26 @@ impl Cluster {
         self.noticed().into_iter().filter_map(failure).collect()
     }
 
-    /// Kills the speaker at `place`. How long each other took to notice, as far as it did within `most`.
-    pub fn kill_and_measure(&mut self, place: Place, most: Duration) -> Vec<(Place, Duration)> {
+    /// Kills the speakers at `places`, all at once. For each of them, how long the others took to notice, as far as they did
+    /// within `most`.
+    pub fn kill_and_measure(&mut self, places: &[Place], most: Duration) -> Vec<Vec<(Place, Duration)>> {
         self.noticed();
-        let (start, victim) = (self.network.now(), name(place));
-        self.network.kill(place);
+        let start = self.network.now();
+        for place in places {
+            self.network.kill(*place);
+        }
         let others = (0..self.network.len())
             .filter(|place| self.network.is_running(*place))
             .count();
-        let mut found = Vec::new();
-        while found.len() < others && self.network.now() < start + most {
+        let victims: BTreeMap<String, usize> = places.iter().map(|place| name(*place)).zip(0..).collect();
+        let mut found = vec![Vec::new(); places.len()];
+        while found.iter().any(|found| found.len() < others) && self.network.now() < start + most {
             self.network.run(Duration::from_millis(5));
-            let failed = self.failures().into_iter().filter(|(_, who, _)| *who == victim);
-            let took = |time: Time| time.elapsed().saturating_sub(start.elapsed());
-            found.extend(failed.map(|(by, _, time)| (by, took(time))));
+            for (by, who, time) in self.failures() {
+                if let Some(victim) = victims.get(&who) {
+                    found[*victim].push((by, time.elapsed().saturating_sub(start.elapsed())));
+                }
+            }
         }
         found
     }

@@ -157,8 +157,9 @@ fn traffic(cluster: &mut Cluster, profile: &str, table: &mut String) {
     );
 }
 
-/// Kills one after the other, and starts it again. How long another one by chance took to notice each death, how long the
-/// last one took, and how many deaths were not noticed by all within two seconds.
+/// Kills some at once, one in a hundred or one, and starts them again, until so many have died. How long another one by
+/// chance took to notice each death, how long the last one took, and how many deaths were not noticed by all within two
+/// seconds.
 fn deaths(
     cluster: &mut Cluster,
     conditions: Conditions,
@@ -167,21 +168,25 @@ fn deaths(
     let size = cluster.network.len();
     let mut random = fastrand::Rng::with_seed(count as u64);
     let (mut next, mut all, mut unknown) = (Vec::new(), Vec::new(), 0);
-    for _ in 0..count {
+    let at_once = (size / 100).max(1);
+    for _ in 0..count / at_once {
         cluster.network.set_conditions(conditions);
         cluster
             .network
             .run(Duration::from_micros(random.u64(1_000_000..2_000_000)));
-        let victim = random.usize(0..size);
-        let found = cluster.kill_and_measure(victim, Duration::from_secs(2));
-        if found.len() + 1 < size {
-            unknown += 1;
-        } else {
-            next.push(found[random.usize(0..found.len())].1);
-            all.extend(found.iter().map(|(_, took)| *took).max());
+        let victims = random.choose_multiple(0..size, at_once);
+        for found in cluster.kill_and_measure(&victims, Duration::from_secs(2)) {
+            if found.len() + at_once < size {
+                unknown += 1;
+            } else {
+                next.push(found[random.usize(0..found.len())].1);
+                all.extend(found.iter().map(|(_, took)| *took).max());
+            }
         }
         cluster.network.set_conditions(Conditions::LAN);
-        cluster.restart(victim);
+        for victim in victims {
+            cluster.restart(victim);
+        }
         cluster.settle(Duration::from_mins(1));
     }
     (next, all, unknown)

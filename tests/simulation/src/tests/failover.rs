@@ -43,7 +43,7 @@ fn slowest(cluster: &mut Cluster, victim: Place, most: Duration) -> Duration {
     let running = (0..cluster.network.len())
         .filter(|place| cluster.network.is_running(*place))
         .count();
-    let found = cluster.kill_and_measure(victim, most);
+    let found = cluster.kill_and_measure(&[victim], most).remove(0);
     assert_eq!(found.len(), running - 1, "not all noticed that {victim} died");
     found
         .into_iter()
