@@ -142,13 +142,14 @@ quay.io/metallb-rs
   verbs:
   - list
   - watch
-# makes its own, and heals it
+# makes its own, and heals it. To delete is asked for when it takes over that of the pod before it (admission plugin OwnerReferencesPermissionEnforcement)
 - apiGroups:
   - metallb.io
   resources:
   - configurationstates
   verbs:
   - create
+  - delete
   - list
   - patch
   - watch
@@ -274,13 +275,14 @@ quay.io/metallb-rs
   - servicel2statuses/status
   verbs:
   - patch
-# makes its own, and heals it
+# makes its own, and heals it. To delete is asked for when it takes over that of the pod before it (admission plugin OwnerReferencesPermissionEnforcement)
 - apiGroups:
   - metallb.io
   resources:
   - configurationstates
   verbs:
   - create
+  - delete
   - list
   - patch
   - watch

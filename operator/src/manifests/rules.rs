@@ -130,8 +130,9 @@ const SAY_VALID: Rule = Rule {
     group: METALLB,
     resources: &["configurationstates"],
     names: &[],
-    verbs: &["create", "list", "patch", "watch"],
-    reason: "makes its own, and heals it",
+    verbs: &["create", "delete", "list", "patch", "watch"],
+    reason: "makes its own, and heals it. To delete is asked for when it takes over that of the pod before it (admission \
+             plugin OwnerReferencesPermissionEnforcement)",
 };
 
 /// Part of saying whether the configuration is in force.

@@ -28,6 +28,14 @@ const NOT_SHOWN: &[(&str, &str)] = &[
         "the same",
     ),
     (
+        "controller: delete metallb.io/configurationstates in metallb-system",
+        "the same, of an object that the pod before it has made",
+    ),
+    (
+        "speaker: delete metallb.io/configurationstates in metallb-system",
+        "the same",
+    ),
+    (
         "speaker: use security.openshift.io/securitycontextconstraints metallb-speaker in metallb-system",
         "no request: the admission of pods on OpenShift asks for it, which is not here",
     ),
