@@ -32,7 +32,7 @@ pub(crate) fn start(
         certificate: certificate(&args.webhooks, namespace),
         off: "--webhook-mode=disabled",
     };
-    webhooks.spawn(tasks, client, &tls)
+    Ok(webhooks.spawn(tasks, client, &tls)?.health)
 }
 
 fn certificate(args: &Webhooks, namespace: &str) -> Certificate {

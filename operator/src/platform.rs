@@ -99,6 +99,20 @@ impl Kind {
     }
 }
 
+/// What the cluster's servers are to speak; `None` where nobody says so.
+///
+/// # Errors
+/// The API server did not answer, or refused.
+pub async fn profile(client: &Client) -> Result<Option<Profile>, Error> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &API_SERVERS.resource());
+    match api.get(CONFIG_NAME).await {
+        Ok(object) => Ok(Some(Profile::of(&object.data))),
+        // The kind without the object is no cluster that anybody configured.
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether there is no such object, or not even its kind. Of that the API server tells in plain text, which has no reason;
 /// `Status::is_not_found` looks at nothing else.
 pub fn is_absent(error: &Error) -> bool {
@@ -156,12 +170,7 @@ impl Platform {
         let kinds = Kinds::discover(client).await?;
         let mut tls = None;
         if kinds.has(API_SERVERS) {
-            let api: Api<DynamicObject> = Api::all_with(client.clone(), &API_SERVERS.resource());
-            // The kind without the object is no cluster that anybody configured.
-            tls = api
-                .get_opt(CONFIG_NAME)
-                .await?
-                .map(|object| Profile::of(&object.data));
+            tls = profile(client).await?;
         }
         Ok(Self { kinds, tls })
     }

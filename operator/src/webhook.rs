@@ -4,6 +4,8 @@
 //! Every replica answers, whichever acts. Nobody is ever kept waiting for it: the registration lets everything pass while
 //! nobody answers, and what cannot be found out is no reason to refuse.
 
+mod profile;
+
 use std::path::Path;
 
 use hyper::Method;
@@ -16,7 +18,6 @@ use metallb_runtime::admin::Health;
 use metallb_runtime::certificates::Certificates;
 use metallb_runtime::http::Routes;
 use metallb_runtime::tasks::Tasks;
-use metallb_runtime::tls::Settings;
 use metallb_runtime::tls::files::Pair;
 use metallb_runtime::webhooks::{self, Answer, Certificate, Refusal, Webhooks};
 
@@ -48,7 +49,9 @@ pub fn serve(tasks: &mut Tasks, client: &Client, args: &Webhook, namespace: &str
         certificate,
         off: "--webhook-port=0",
     };
-    server.spawn(tasks, client, &Settings::new("", "", "")?)
+    let serving = server.spawn(tasks, client, &profile::settings(None)?)?;
+    tasks.spawn("webhook's TLS", profile::follow(client.clone(), serving.endpoint));
+    Ok(serving.health)
 }
 
 /// One that somebody else provides, if there is one, or an own one; that somebody then tells the API server of it, too.

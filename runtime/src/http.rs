@@ -17,8 +17,8 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+
+use crate::tls::Endpoint;
 
 pub use self::routes::Routes;
 
@@ -42,7 +42,7 @@ pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
     /// Its TLS settings and certificate; `None` serves plain HTTP.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<Endpoint>>,
     /// What it answers.
     pub routes: Routes,
     /// What it may take.
@@ -70,7 +70,7 @@ impl Server {
             listener,
             slots: Slots::new(self.limits.connections),
             service: Arc::new(Service {
-                tls: self.tls.map(TlsAcceptor::from),
+                tls: self.tls,
                 routes: self.routes,
                 body_bytes: self.limits.body_bytes,
             }),
@@ -80,7 +80,7 @@ impl Server {
 
 /// What every connection of a server shares.
 struct Service {
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Endpoint>>,
     routes: Routes,
     body_bytes: usize,
 }

@@ -34,7 +34,7 @@ use crate::certificates::self_signed;
 use crate::http::{Limits, Routes, Server, answer, text};
 use crate::tasks::Tasks;
 use crate::tls::files::{self, Pair};
-use crate::tls::{Identity, Settings};
+use crate::tls::{Endpoint, Identity, Settings};
 
 pub use self::ask::{Asker, Question, Questions, questions};
 pub use prometheus::Error as MetricError;
@@ -214,10 +214,7 @@ impl Metrics {
         }
         let server = Server {
             address: every_address(serving.port),
-            tls: Some(
-                tls.server(identity)
-                    .context("the --tls flags do not fit together")?,
-            ),
+            tls: Some(Endpoint::new(tls, identity).context("the --tls flags do not fit together")?),
             routes: self.routes(Access::new(KubernetesReview::new(client.clone()))),
             limits: LIMITS,
         };

@@ -1,8 +1,9 @@
 //! The TLS side of the servers: which versions, ciphers and curves they speak, and the certificate they show.
 //!
-//! It owns [`Settings`], as the flags give them, and [`Identity`], a certificate that is exchanged while connections
-//! live. Where a certificate comes from is not its business: see [`crate::certificates`] and [`files`].
+//! It owns [`Settings`], as the flags give them, and what is exchanged while connections live: [`Identity`], a certificate,
+//! and [`Endpoint`], what is spoken. Where a certificate comes from is not its business: see [`crate::certificates`] and [`files`].
 
+mod endpoint;
 pub mod files;
 mod settings;
 
@@ -15,6 +16,7 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self};
 
+pub use self::endpoint::Endpoint;
 pub use self::settings::{Settings, SettingsError};
 
 /// A certificate with its private key, as a server shows it.

@@ -16,7 +16,7 @@ use crate::certificates::{self, Certificates};
 use crate::http::{self, Limits, Response, Routes, Server};
 use crate::tasks::Tasks;
 use crate::tls::files::{self, Pair};
-use crate::tls::{Identity, Settings};
+use crate::tls::{Endpoint, Identity, Settings};
 
 pub use self::review::{Answer, Refusal, answer};
 
@@ -50,12 +50,20 @@ pub struct Webhooks {
     pub off: &'static str,
 }
 
+/// The server while it runs.
+pub struct Serving {
+    /// Whether the process can answer: it is not ready before.
+    pub health: Health,
+    /// What it speaks
+    pub endpoint: Arc<Endpoint>,
+}
+
 impl Webhooks {
-    /// Serves for as long as the process lives. Returned is whether the process can answer: it is not ready before.
+    /// Serves for as long as the process lives.
     ///
     /// # Errors
     /// The settings contradict each other.
-    pub fn spawn(self, tasks: &mut Tasks, client: &Client, tls: &Settings) -> anyhow::Result<Health> {
+    pub fn spawn(self, tasks: &mut Tasks, client: &Client, tls: &Settings) -> anyhow::Result<Serving> {
         let Self {
             port,
             routes,
@@ -63,12 +71,11 @@ impl Webhooks {
             off,
         } = self;
         let identity = identity(tasks, client, certificate);
+        let endpoint =
+            Endpoint::new(tls, Arc::clone(&identity) as _).context("the --tls flags do not fit together")?;
         let server = Server {
             address: every_address(port),
-            tls: Some(
-                tls.server(Arc::clone(&identity) as _)
-                    .context("the --tls flags do not fit together")?,
-            ),
+            tls: Some(Arc::clone(&endpoint)),
             routes,
             limits: LIMITS,
         };
@@ -76,9 +83,10 @@ impl Webhooks {
             let ended = server.run().await;
             ended.with_context(|| format!("cannot serve webhooks; {off} serves none"))
         });
-        Ok(Health::if_also("the certificate of the webhooks", move || {
+        let health = Health::if_also("the certificate of the webhooks", move || {
             identity.shown().is_some()
-        }))
+        });
+        Ok(Serving { health, endpoint })
     }
 }
 

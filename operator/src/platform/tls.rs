@@ -1,5 +1,6 @@
 //! The TLS security profile of an OpenShift cluster, in the words of the flags of the controller and the speakers.
 
+use metallb_runtime::tls::{Settings, SettingsError};
 use serde_json::Value;
 
 /// The suites of TLS 1.2 that there are here: what OpenSSL calls them, as the profile does, and their name in the register of
@@ -79,21 +80,36 @@ impl Profile {
         }
     }
 
+    /// The values of the flags: the lowest version, and the suites.
+    fn values(&self) -> (&'static str, String) {
+        match self {
+            Self::Newest => ("VersionTLS13", String::new()),
+            Self::FromTls12(suites) => ("VersionTLS12", suites.join(",")),
+        }
+    }
+
     /// The flags of the controller and the speakers.
     pub fn arguments(&self) -> Vec<String> {
-        match self {
-            Self::Newest => vec!["--tls-min-version=VersionTLS13".to_owned()],
-            Self::FromTls12(suites) => vec![
-                "--tls-min-version=VersionTLS12".to_owned(),
-                format!("--tls-cipher-suites={}", suites.join(",")),
-            ],
+        let (version, suites) = self.values();
+        let mut arguments = vec![format!("--tls-min-version={version}")];
+        if !suites.is_empty() {
+            arguments.push(format!("--tls-cipher-suites={suites}"));
         }
+        arguments
+    }
+
+    /// The same for the operator's own server.
+    ///
+    /// # Errors
+    /// None: the suites are among those that there are.
+    pub fn settings(&self) -> Result<Settings, SettingsError> {
+        let (version, suites) = self.values();
+        Settings::new(version, &suites, "")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use metallb_runtime::tls::Settings;
     use serde_json::json;
 
     use super::*;
@@ -161,8 +177,14 @@ mod tests {
                 let found = arguments.iter().find_map(|argument| argument.strip_prefix(flag));
                 found.unwrap_or_default().to_owned()
             };
-            let settings =
-                Settings::new(&value("--tls-min-version="), &value("--tls-cipher-suites="), "").unwrap();
+            assert_eq!(
+                (
+                    value("--tls-min-version=").as_str(),
+                    value("--tls-cipher-suites=")
+                ),
+                found.values(),
+            );
+            let settings = found.settings().unwrap();
             assert!(settings.left_out().is_empty(), "{found:?}");
         }
     }

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use super::{Request, Response, Service, text};
 
@@ -51,7 +52,7 @@ pub(super) async fn serve(stream: TcpStream, service: &Service, crowded: &Notify
     match &service.tls {
         None => converse(stream, service, crowded).await,
         Some(tls) => {
-            let stream = timeout(FIRST_HEAD, tls.accept(stream))
+            let stream = timeout(FIRST_HEAD, TlsAcceptor::from(tls.config()).accept(stream))
                 .await
                 .context("no TLS handshake in time")?
                 .context("the TLS handshake failed")?;

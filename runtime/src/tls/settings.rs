@@ -104,7 +104,7 @@ impl Settings {
     ///
     /// # Errors
     /// The curves and the suites do not fit together.
-    pub fn server(&self, identity: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerConfig>, Error> {
+    pub(super) fn server(&self, identity: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerConfig>, Error> {
         let mut config = ServerConfig::builder_with_provider(Arc::new(self.provider.clone()))
             .with_protocol_versions(self.versions)?
             .with_no_client_auth()

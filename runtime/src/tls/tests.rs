@@ -27,11 +27,13 @@ fn made() -> (CertificateDer<'static>, Shown) {
     (made.cert.der().clone(), Arc::new(shown))
 }
 
-async fn server(identity: &Arc<Identity>) -> SocketAddr {
+/// A server with the usual settings, and its TLS side.
+async fn server(identity: &Arc<Identity>) -> (SocketAddr, Arc<Endpoint>) {
     let settings = Settings::new("", "", "").unwrap();
+    let endpoint = Endpoint::new(&settings, Arc::<Identity>::clone(identity)).unwrap();
     let server = Server {
         address: ([127, 0, 0, 1], 0).into(),
-        tls: Some(settings.server(Arc::<Identity>::clone(identity)).unwrap()),
+        tls: Some(Arc::clone(&endpoint)),
         routes: Routes::new().on(Method::GET, "/", async |_| text(StatusCode::OK, "ok\n")),
         limits: Limits {
             connections: 8,
@@ -41,7 +43,7 @@ async fn server(identity: &Arc<Identity>) -> SocketAddr {
     let listening = server.bind().await.unwrap();
     let address = listening.address().unwrap();
     tokio::spawn(listening.serve());
-    address
+    (address, endpoint)
 }
 
 async fn connect(
@@ -78,7 +80,7 @@ async fn get(stream: &mut TlsStream<TcpStream>) -> String {
 async fn a_new_certificate_is_shown_at_once_and_breaks_no_connection() {
     let ((old, old_shown), (new, new_shown)) = (made(), made());
     let identity = Arc::new(Identity::new());
-    let address = server(&identity).await;
+    let (address, _) = server(&identity).await;
     assert!(
         connect(address, &old, &[&rustls::version::TLS13]).await.is_err(),
         "there is none yet"
@@ -97,13 +99,24 @@ async fn a_new_certificate_is_shown_at_once_and_breaks_no_connection() {
 }
 
 #[tokio::test]
-async fn without_flags_tls_1_2_is_refused() {
+async fn tls_1_2_is_refused_until_it_is_asked_for_and_again_after_that() {
     let (trusted, shown) = made();
     let identity = Arc::new(Identity::new());
     identity.show(shown);
-    let address = server(&identity).await;
-    let error = connect(address, &trusted, &[&TLS12]).await.unwrap_err();
-    assert!(error.to_string().contains("ProtocolVersion"), "{error}");
+    let (address, endpoint) = server(&identity).await;
+    let refused = async || {
+        let error = connect(address, &trusted, &[&TLS12]).await.unwrap_err();
+        assert!(error.to_string().contains("ProtocolVersion"), "{error}");
+    };
+    refused().await;
+    let suite = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+    endpoint
+        .speak(&Settings::new("VersionTLS12", suite, "").unwrap())
+        .unwrap();
+    let mut kept = connect(address, &trusted, &[&TLS12]).await.unwrap();
+    endpoint.speak(&Settings::new("", "", "").unwrap()).unwrap();
+    refused().await;
+    assert_eq!(get(&mut kept).await, "HTTP/1.1 200 OK");
 }
 
 #[test]

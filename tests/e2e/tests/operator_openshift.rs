@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Service};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
+use metallb_e2e::command;
 use metallb_e2e::fixtures::METALLB_NAMESPACE;
 use metallb_e2e::kubernetes::Cluster;
+use metallb_e2e::lab::Lab;
 use metallb_e2e::metallb::{absent, available};
 use metallb_e2e::wait::{self, Look};
 use serde_json::{Value, json};
@@ -145,7 +147,7 @@ async fn on_openshift(cluster: &Cluster) -> Result<()> {
         cluster,
         json!({ "type": "Custom", "custom": {
             "minTLSVersion": "VersionTLS12",
-            "ciphers": ["ECDHE-RSA-AES128-GCM-SHA256", "AES128-SHA"],
+            "ciphers": ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "AES128-SHA"],
         }}),
     )
     .await?;
@@ -154,10 +156,12 @@ async fn on_openshift(cluster: &Cluster) -> Result<()> {
         cluster,
         &[
             "--tls-min-version=VersionTLS12",
-            "--tls-cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            "--tls-cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
         ],
     )
     .await?;
+    // So does its own server, which has an own certificate here: an ECDSA one.
+    webhook_speaks_tls_1_2(cluster, true).await?;
     let as_made = json!({
         "allowHostNetwork": true,
         "allowPrivilegedContainer": false,
@@ -188,6 +192,7 @@ async fn on_openshift(cluster: &Cluster) -> Result<()> {
     admitted(cluster, &as_made).await?;
     profile(cluster, json!({ "type": "Modern", "modern": {} })).await?;
     told(cluster, &["--tls-min-version=VersionTLS13"]).await?;
+    webhook_speaks_tls_1_2(cluster, false).await?;
     available(cluster).await?;
 
     absent(cluster).await?;
@@ -195,6 +200,51 @@ async fn on_openshift(cluster: &Cluster) -> Result<()> {
         Ok::<_, kube::Error>(match constraints(cluster).get_opt(CONSTRAINTS).await? {
             None => Look::Done(()),
             Some(_) => Look::NotYet("they are there".to_owned()),
+        })
+    })
+    .await
+}
+
+/// Waits until the operator's webhook takes handshakes of TLS 1.2, or does not. Its pod can be reached from the lab only.
+async fn webhook_speaks_tls_1_2(cluster: &Cluster, wanted: bool) -> Result<()> {
+    if Lab::of(cluster)?.is_none() {
+        return Ok(());
+    }
+    let operators = ListParams::default().labels("control-plane=controller-manager");
+    wait::until(format!("TLS 1.2: {wanted}"), LIMIT, async || {
+        let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
+        let pods = pods.list(&operators).await?.items;
+        let running = pods
+            .into_iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        let addresses = running.filter_map(|pod| pod.status?.pod_ip);
+        let mut said = Vec::new();
+        for address in addresses {
+            let url = format!("https://{address}:9443/");
+            let words = [
+                "--silent",
+                "--show-error",
+                "--insecure",
+                "--tlsv1.2",
+                "--tls-max",
+                "1.2",
+                &url,
+            ];
+            said.push(
+                command::run("curl", words)
+                    .await
+                    .map_err(|error| format!("{error:#}")),
+            );
+        }
+        // What is refused is the version, and not the connection.
+        let as_wanted = |said: &Result<String, String>| match said {
+            Ok(_) => wanted,
+            Err(error) => !wanted && error.contains("alert protocol version"),
+        };
+        Ok::<_, anyhow::Error>(if said.is_empty() || !said.iter().all(as_wanted) {
+            Look::NotYet(format!("{said:?}"))
+        } else {
+            Look::Done(())
         })
     })
     .await
