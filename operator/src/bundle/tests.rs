@@ -1,6 +1,8 @@
 //! The rules by which the validators of the Operator Framework judge a bundle, as far as they can be judged without a
-//! cluster, and that the bundle grants what `config/rbac` grants.
+//! cluster.
 
+mod catalog;
+mod permissions;
 mod shape;
 
 use std::collections::BTreeSet;
@@ -9,7 +11,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use shape::{Csv, Install, Spec, Strategy};
+use shape::{Csv, Install, Spec};
 
 use super::*;
 use crate::manifests;
@@ -345,82 +347,6 @@ fn the_webhook_is_the_one_of_config_and_a_deployment_of_the_bundle_answers_it() 
     assert!(pod.containers[0].ports.iter().flatten().any(port));
 }
 
-/// Kind of the role, account, rules: what is granted, in any order.
-type Granted = BTreeMap<(&'static str, String), Value>;
-
-fn granted_by_config() -> Granted {
-    let files = manifests::files(&Options::default());
-    let mut granted = Granted::new();
-    let documents: Vec<Value> = ["operator", "controller", "speaker"]
-        .into_iter()
-        .flat_map(|file| documents(&files[format!("rbac/{file}.yaml").as_str()]))
-        .collect();
-    for (role_kind, binding_kind) in [("Role", "RoleBinding"), ("ClusterRole", "ClusterRoleBinding")] {
-        for binding in documents.iter().filter(|object| object["kind"] == binding_kind) {
-            let role = documents
-                .iter()
-                .find(|object| {
-                    object["kind"] == role_kind && object["metadata"]["name"] == binding["roleRef"]["name"]
-                })
-                .unwrap();
-            for subject in binding["subjects"].as_array().unwrap() {
-                let account = subject["name"].as_str().unwrap().to_owned();
-                granted.insert((role_kind, account), role["rules"].clone());
-            }
-        }
-    }
-    granted
-}
-
-fn granted_by_csv(csv: &Csv) -> Granted {
-    let Strategy {
-        permissions,
-        cluster_permissions,
-        ..
-    } = &csv.spec.install.spec;
-    let mut granted = Granted::new();
-    for (kind, permissions) in [("Role", permissions), ("ClusterRole", cluster_permissions)] {
-        for permission in permissions {
-            let key = (kind, permission.service_account_name.clone());
-            let before = granted.insert(key, json!(permission.rules));
-            assert!(
-                before.is_none(),
-                "{} is there twice",
-                permission.service_account_name
-            );
-        }
-    }
-    granted
-}
-
-#[test]
-fn every_account_may_do_what_it_may_do_by_config_and_nothing_else() {
-    let (ours, of_config) = (granted_by_csv(&csv()), granted_by_config());
-    assert_eq!(
-        ours.keys().collect::<Vec<_>>(),
-        of_config.keys().collect::<Vec<_>>()
-    );
-    for (account, rules) in &ours {
-        assert_eq!(rules, &of_config[account], "{account:?}");
-    }
-    // The Operator Lifecycle Manager makes the accounts that have permissions in the namespace, and no others.
-    let csv = csv();
-    let strategy = &csv.spec.install.spec;
-    let at_home: BTreeSet<&String> = strategy
-        .permissions
-        .iter()
-        .map(|of| &of.service_account_name)
-        .collect();
-    let everywhere: BTreeSet<&String> = strategy
-        .cluster_permissions
-        .iter()
-        .map(|of| &of.service_account_name)
-        .collect();
-    assert!(everywhere.is_subset(&at_home));
-    let pod = strategy.deployments[0].spec.template.spec.as_ref().unwrap();
-    assert!(at_home.contains(pod.service_account_name.as_ref().unwrap()));
-}
-
 #[test]
 fn it_installs_for_all_namespaces_or_for_its_own_and_suggests_one() {
     let csv = csv();
@@ -473,98 +399,12 @@ fn image_metadata_and_scorecard_say_the_same() {
 }
 
 #[test]
-fn the_catalog_offers_this_bundle() {
-    let files = generated(&Options::default());
-    let csv = csv();
-    let blobs = documents(&files["catalog/metallb-operator/catalog.yaml"]);
-    let of = |schema: &str| {
-        let found: Vec<&Value> = blobs.iter().filter(|blob| blob["schema"] == schema).collect();
-        assert_eq!(found.len(), 1, "{schema}");
-        found[0]
-    };
-    let (package, channel, bundle) = (of("olm.package"), of("olm.channel"), of("olm.bundle"));
-    assert_eq!(package["defaultChannel"], channel["name"]);
-    assert_eq!(channel["package"], package["name"]);
-    assert_eq!(bundle["package"], package["name"]);
-    let entry = &channel["entries"][0];
-    assert_eq!(entry["name"], bundle["name"]);
-    assert_eq!(entry["name"], csv.metadata.name);
-    assert_eq!(entry["skipRange"], csv.metadata.annotations["olm.skipRange"]);
-    assert_eq!(
-        entry.get("replaces").and_then(Value::as_str),
-        csv.spec.replaces.as_deref()
-    );
-    let properties = |kind: &str| -> Vec<&Value> {
-        let all = bundle["properties"].as_array().unwrap();
-        all.iter()
-            .filter(|property| property["type"] == kind)
-            .map(|property| &property["value"])
-            .collect()
-    };
-    assert_eq!(
-        properties("olm.gvk").len(),
-        csv.spec.customresourcedefinitions.owned.len()
-    );
-    let packages = properties("olm.package");
-    assert_eq!(packages[0]["version"], csv.spec.version);
-    assert_eq!(
-        properties("olm.csv.metadata")[0]["displayName"],
-        csv.spec.display_name
-    );
-    let related: BTreeSet<&str> = bundle["relatedImages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|related| related["image"].as_str().unwrap())
-        .collect();
-    for image in csv.spec.related_images {
-        assert!(related.contains(image.image.as_str()), "{}", image.image);
-    }
-    assert!(related.contains(bundle["image"].as_str().unwrap()));
-}
-
-#[test]
 fn the_operator_lifecycle_manager_finds_one_document_in_each_file() {
     for (path, content) in generated(&Options::default()) {
         if path.starts_with("bundle/") {
             assert!(!content.contains("---\n"), "{path}");
         }
     }
-}
-
-#[test]
-fn the_pod_of_the_catalog_is_not_allowed_what_the_operator_is() {
-    let files = generated(&Options::default());
-    let wanted = documents(&files["config/olm/install.yaml"]);
-    let source = wanted
-        .iter()
-        .find(|object| object["kind"] == "CatalogSource")
-        .unwrap();
-    let csv = &documents(&files[CSV_FILE])[0]["spec"]["install"]["spec"];
-    for kind in ["permissions", "clusterPermissions"] {
-        for permission in csv[kind].as_array().unwrap() {
-            // Its account is called as it is.
-            assert_ne!(permission["serviceAccountName"], source["metadata"]["name"]);
-        }
-    }
-}
-
-#[test]
-fn the_subscription_asks_for_what_the_catalog_offers() {
-    let files = generated(&Options::default());
-    let wanted = documents(&files["config/olm/install.yaml"]);
-    let of = |kind: &str| wanted.iter().find(|object| object["kind"] == kind).unwrap();
-    let blobs = documents(&files["catalog/metallb-operator/catalog.yaml"]);
-    let (source, group, subscription) = (of("CatalogSource"), of("OperatorGroup"), of("Subscription"));
-    let spec = &subscription["spec"];
-    assert_eq!(spec["name"], blobs[0]["name"]);
-    assert_eq!(spec["channel"], blobs[1]["name"]);
-    assert_eq!(spec["source"], source["metadata"]["name"]);
-    assert_eq!(spec["sourceNamespace"], source["metadata"]["namespace"]);
-    assert_eq!(
-        group["spec"]["targetNamespaces"],
-        json!([of("Namespace")["metadata"]["name"]])
-    );
 }
 
 #[test]
