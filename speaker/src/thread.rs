@@ -1,7 +1,8 @@
-//! Threads of their own, for what must not wait behind Kubernetes events: each with a runtime of its own. Owns how they
-//! start, and that the end of one is told.
+//! Threads of their own, for what must not wait behind Kubernetes events, nor behind other programs on a busy node: each with
+//! a runtime of its own. Owns how they start, and that the end of one is told.
 
 use anyhow::Context;
+use metallb_sys::run_in_short_slices;
 use tokio::sync::oneshot;
 
 /// How a thread has ended.
@@ -30,6 +31,14 @@ fn run<F>(name: &str, work: impl FnOnce() -> F) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
 {
+    if let Err(error) = run_in_short_slices() {
+        let error: &dyn std::error::Error = &error;
+        tracing::info!(
+            thread = name,
+            error,
+            "cannot ask for short slices of the processor, goes on without"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
