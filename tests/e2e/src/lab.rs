@@ -16,6 +16,7 @@ use crate::cluster::owner::Record;
 use crate::kubernetes::Cluster;
 
 mod asker;
+mod busy;
 mod cable;
 mod client;
 mod fault_proxy;
@@ -26,6 +27,7 @@ mod proxy;
 mod visitor;
 
 pub use asker::{Asker, Heard};
+pub use busy::Busy;
 pub use cable::PulledCable;
 pub use client::{Capture, Client};
 pub use fault_proxy::{FaultProxy, Faults};
@@ -146,6 +148,14 @@ impl Lab {
     /// If it does not run.
     pub fn stop(&self, container: &Container) -> Result<Stopped> {
         Stopped::first(&container.id)
+    }
+
+    /// Has a container compute all the time, on all processors.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn keep_busy(&self, container: &Container) -> Result<Busy> {
+        Busy::like(&container.id)
     }
 
     /// Puts a proxy that gives errors between a pod and the API server, for connections to come.

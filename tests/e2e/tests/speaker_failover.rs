@@ -5,12 +5,14 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use metallb_api::names::{label, object};
 use metallb_e2e::announced::Announced;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, l2_advertisement, pool};
-use metallb_e2e::lab::{Container, Heard, Loss};
+use metallb_e2e::lab::{Container, Heard, Loss, web_image};
 use metallb_e2e::metallb::{on_the_wire, pods, speakers_rolled_out};
+use metallb_e2e::wait::{self, Look};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -36,6 +38,8 @@ const LONG: Duration = Duration::from_secs(5);
 const PARTED: Duration = Duration::from_secs(3);
 /// Memberlist has long made up its mind, too, and each believes what it would believe for ever.
 const DEAF: Duration = Duration::from_secs(15);
+/// For so long other pods keep all processors busy: a hundred beats.
+const BUSY: Duration = Duration::from_secs(5);
 /// So many in a hundred packets of the speakers are lost, for so long.
 const LOST: u8 = 20;
 const LOSSY: Duration = Duration::from_secs(20);
@@ -81,6 +85,31 @@ impl Scene<'_> {
             found.push((container, node));
         }
         Ok(found)
+    }
+
+    /// A pod beside the speaker that owns the address, with a share of the processors.
+    async fn neighbour(&self) -> Result<Container> {
+        let namespace = &self.service.namespace;
+        let name = "neighbour";
+        let mut pod: Pod = serde_json::from_value(json!({ "metadata": { "name": name }, "spec": {
+            "nodeName": self.service.owner,
+            "terminationGracePeriodSeconds": 1,
+            "containers": [{ "name": name, "image": web_image(namespace.cluster()), "args": ["netexec"],
+                "resources": { "requests": { "cpu": "500m" } } }],
+        } }))?;
+        pod.metadata.namespace = Some(namespace.name().to_owned());
+        namespace.cluster().apply(&pod).await?;
+        wait::until("the neighbour to run", LIMIT, async || {
+            let found = self
+                .service
+                .lab
+                .container(namespace.cluster(), namespace.name(), name, name);
+            Ok::<_, anyhow::Error>(match found.await {
+                Ok(container) => Look::Done(container),
+                Err(error) => Look::NotYet(format!("{error:#}")),
+            })
+        })
+        .await
     }
 
     async fn speaker_of_owner(&self) -> Result<Container> {
@@ -204,6 +233,26 @@ async fn a_short_pause_of_a_speaker_moves_nothing() -> Result<()> {
             tries.push((took, heard));
         }
         anyhow::bail!("it moved each time: {tries:?}")
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_node_whose_other_pods_keep_all_processors_busy_is_not_taken_for_a_dead_one() -> Result<()> {
+    with_a_service("failover-busy", Ipv4Addr::new(172, 30, 219, 10), async |scene| {
+        let neighbour = scene.neighbour().await?;
+        let heard = scene
+            .heard_during(async || {
+                let busy = scene.service.lab.keep_busy(&neighbour)?;
+                tokio::time::sleep(BUSY).await;
+                drop(busy);
+                Ok(())
+            })
+            .await?;
+        eprintln!("busy for {BUSY:?}: {heard:?}");
+        let all = heard.owners.iter().all(|mac| scene.service.is_owner(mac));
+        ensure!(all, "another node took over: {heard:?}");
+        Ok(())
     })
     .await
 }

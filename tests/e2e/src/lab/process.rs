@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// The kernel of the host sees the processes of all nodes; a container's are in control groups that carry its id.
-fn first(id: &str) -> Result<Pid> {
+pub(super) fn first(id: &str) -> Result<Pid> {
     let all = fs::read_dir("/proc").context("cannot read /proc")?.flatten();
     let pids = all.filter_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
