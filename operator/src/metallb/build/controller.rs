@@ -31,6 +31,7 @@ pub(super) fn deployment(origin: &Origin<'_>, metallb: &ValidatedMetalLB, settin
         settings: &metallb.controller,
         tolerations: Vec::new(),
         grace_seconds: GRACE_SECONDS,
+        resources: None,
     };
     let mut template = component.template(container(metallb, settings));
     if metallb.replicas > 1 {

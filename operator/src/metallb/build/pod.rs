@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector,
-    PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecurityContext, Toleration,
+    PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -28,6 +28,8 @@ pub(super) struct Component<'a> {
     pub(super) tolerations: Vec<Toleration>,
     /// The time from the request to end until it is killed
     pub(super) grace_seconds: i64,
+    /// What it asks for where the CR says nothing about it
+    pub(super) resources: Option<ResourceRequirements>,
 }
 
 impl Component<'_> {
@@ -38,6 +40,7 @@ impl Component<'_> {
             settings,
             mut tolerations,
             grace_seconds,
+            resources: usual,
         } = self;
         let PodSettings {
             node_selector,
@@ -61,7 +64,7 @@ impl Component<'_> {
             // A namespace with many Services would otherwise put each of them into the environment.
             enable_service_links: Some(false),
             containers: vec![Container {
-                resources: resources.clone(),
+                resources: resources.clone().or(usual),
                 args: container
                     .args
                     .map(|arguments| with_extra(arguments, extra_arguments)),

@@ -131,6 +131,25 @@ fn placement_comes_from_the_resource_and_pods_stay_on_linux() {
 }
 
 #[test]
+fn a_speaker_asks_for_its_share_of_a_busy_processor_unless_the_resource_says_otherwise() {
+    let requests = |spec: &str, component: &str| {
+        let found = container(&built(spec), component).resources?.requests?;
+        Some(
+            found
+                .into_iter()
+                .map(|(what, much)| format!("{what} {}", much.0))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let usual = requests("{}", "speaker").unwrap();
+    assert_eq!(usual, ["cpu 100m", "memory 20Mi"]);
+    assert_eq!(requests("{}", "controller"), None);
+    let own = "{speakerConfig: {resources: {requests: {cpu: 1m}}}}";
+    assert_eq!(requests(own, "speaker").unwrap(), ["cpu 1m"]);
+    assert_eq!(requests("{speakerConfig: {resources: {}}}", "speaker"), None);
+}
+
+#[test]
 fn no_program_may_more_than_it_needs() {
     let resources = built("{}");
     for (component, non_root, user, added) in [
