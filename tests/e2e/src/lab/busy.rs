@@ -76,12 +76,12 @@ mod tests {
     fn a_group_is_looked_for_in_its_own_hierarchy() {
         let groups = "5:cpuset:/a/pod\n3:cpu,cpuacct:/b/pod\n0::/c/pod\n";
         for (version_1, expected) in [
-            (Some(vec!["rw", "cpu", "cpuacct"]), Some("/mnt/b/pod")),
+            (Some(vec!["rw", "cpu", "cpuacct"]), Some("/sys/fs/cgroup/b/pod")),
             (Some(vec!["memory"]), None),
-            (None, Some("/mnt/c/pod")),
+            (None, Some("/sys/fs/cgroup/c/pod")),
         ] {
             let hierarchy = Hierarchy {
-                mount: "/mnt".into(),
+                mount: "/sys/fs/cgroup".into(),
                 version_1: version_1.map(|names| names.into_iter().map(str::to_owned).collect()),
             };
             assert_eq!(group(&hierarchy, groups), expected.map(PathBuf::from));
