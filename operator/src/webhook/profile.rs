@@ -1,5 +1,5 @@
 //! Which TLS the webhook speaks: what the cluster's servers are to speak, where somebody says so, as the programs that the
-//! operator runs do. Owns following it, in every replica, and at once enough.
+//! operator runs do. Owns following it, in every replica.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,16 @@ use crate::platform::{self, Profile};
 /// waits minutes for the API servers to be restarted with it.
 const LOOK: Duration = Duration::from_mins(1);
 
+/// Why a task ends that should not: the words of a profile were checked when it was read.
+const UNSPOKEN: &str = "the TLS profile of the cluster cannot be spoken";
+
 /// What a server speaks on a cluster with this profile.
 ///
 /// # Errors
 /// A bug: a profile that cannot be spoken.
 pub(super) fn settings(profile: Option<&Profile>) -> anyhow::Result<Settings> {
     let settings = profile.map_or_else(|| Settings::new("", "", ""), Profile::settings);
-    settings.context("the TLS profile of the cluster cannot be spoken")
+    settings.context(UNSPOKEN)
 }
 
 /// Has `endpoint`, which speaks what is usual, speak what the cluster asks for, and each later change of it.
@@ -34,9 +37,7 @@ pub(super) async fn follow(client: Client, endpoint: Arc<Endpoint>) -> anyhow::R
         match platform::profile(&client).await {
             Ok(wanted) if wanted == spoken => {}
             Ok(wanted) => {
-                endpoint
-                    .speak(&settings(wanted.as_ref())?)
-                    .context("the TLS profile of the cluster cannot be spoken")?;
+                endpoint.speak(&settings(wanted.as_ref())?).context(UNSPOKEN)?;
                 tracing::info!(profile = ?wanted, "the webhook speaks the TLS profile of the cluster");
                 spoken = wanted;
             }

@@ -30,7 +30,7 @@ const ADDRESS_LIMIT: Duration = Duration::from_secs(20);
 const WEBHOOKS_LIMIT: Duration = Duration::from_mins(1);
 
 /// Selects the pods of the operator.
-const OPERATORS: &str = "control-plane=controller-manager";
+pub const OPERATORS: &str = "control-plane=controller-manager";
 
 /// The web servers that Services are made for.
 pub const WEB: &str = "web";

@@ -225,7 +225,7 @@ async fn nobody_runs(cluster: &Cluster) -> Result<()> {
     absent(cluster).await?;
     let delete = ["--namespace", METALLB_NAMESPACE, "delete", OPERATOR];
     kubectl(cluster, delete).await?;
-    for labels in ["app=metallb", "control-plane=controller-manager"] {
+    for labels in ["app=metallb", metallb::OPERATORS] {
         let wait = [
             "wait",
             "--for=delete",

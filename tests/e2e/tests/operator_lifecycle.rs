@@ -416,7 +416,7 @@ async fn nothing_is_written_while_nothing_changes() -> Result<()> {
         let words = ["--namespace", METALLB_NAMESPACE].into_iter().chain(words);
         cluster.kubectl(words).await?;
     }
-    let (pod, _) = metallb::pods(&cluster, "control-plane=controller-manager")
+    let (pod, _) = metallb::pods(&cluster, metallb::OPERATORS)
         .await?
         .pop_first()
         .context("an operator")?; // the new one: the old one is being deleted

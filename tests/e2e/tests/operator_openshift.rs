@@ -14,7 +14,7 @@ use metallb_e2e::command;
 use metallb_e2e::fixtures::METALLB_NAMESPACE;
 use metallb_e2e::kubernetes::Cluster;
 use metallb_e2e::lab::Lab;
-use metallb_e2e::metallb::{absent, available};
+use metallb_e2e::metallb::{OPERATORS, absent, available};
 use metallb_e2e::wait::{self, Look};
 use serde_json::{Value, json};
 
@@ -210,7 +210,7 @@ async fn webhook_speaks_tls_1_2(cluster: &Cluster, wanted: bool) -> Result<()> {
     if Lab::of(cluster)?.is_none() {
         return Ok(());
     }
-    let operators = ListParams::default().labels("control-plane=controller-manager");
+    let operators = ListParams::default().labels(OPERATORS);
     wait::until(format!("TLS 1.2: {wanted}"), LIMIT, async || {
         let pods: Api<Pod> = Api::namespaced(cluster.client(), METALLB_NAMESPACE);
         let pods = pods.list(&operators).await?.items;

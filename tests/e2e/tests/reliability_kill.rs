@@ -9,7 +9,7 @@ use kube::api::{Api, ListParams};
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, ingress_addresses, l2_advertisement, pool};
 use metallb_e2e::kubernetes::Cluster;
 use metallb_e2e::lab::Lab;
-use metallb_e2e::metallb::{available, pods};
+use metallb_e2e::metallb::{OPERATORS, available, pods};
 use metallb_e2e::wait::{self, Look};
 use metallb_e2e::witness::Witness;
 
@@ -86,7 +86,7 @@ async fn killing_any_process_changes_no_address() -> Result<()> {
             );
 
             for (labels, container) in [
-                ("control-plane=controller-manager", "operator"),
+                (OPERATORS, "operator"),
                 ("component=controller", "controller"),
                 ("component=speaker", "speaker"),
             ] {

@@ -16,7 +16,7 @@ use metallb_api::names::{event, object};
 use metallb_api::v1beta1::ConfigurationState;
 use metallb_e2e::fixtures::{self, METALLB_NAMESPACE, pool};
 use metallb_e2e::kubernetes::{Cluster, TempNamespace};
-use metallb_e2e::metallb::{addresses, available, pods};
+use metallb_e2e::metallb::{OPERATORS, addresses, available, pods};
 use metallb_e2e::wait::{self, Look};
 use serde_json::{Value, json};
 
@@ -216,7 +216,7 @@ async fn without_webhooks(cluster: &Cluster, body: impl AsyncFnOnce() -> Result<
     };
     scale("--replicas=0").await?;
     wait::until_none("the operator to go", LIMIT, async || {
-        pods(cluster, "control-plane=controller-manager").await
+        pods(cluster, OPERATORS).await
     })
     .await?;
     let kind = "validatingwebhookconfiguration";

@@ -11,12 +11,11 @@ use metallb_api::v1beta1::{ControllerConfig, MetalLB, MetalLBSpec};
 use metallb_e2e::fixtures::METALLB_NAMESPACE;
 use metallb_e2e::kubernetes::Cluster;
 use metallb_e2e::lab::{Hold, Lab, OutsideOperator};
-use metallb_e2e::metallb::{self, absent, available};
+use metallb_e2e::metallb::{self, OPERATORS, absent, available};
 use metallb_e2e::wait::{self, Look};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(2);
-const OPERATORS: &str = "control-plane=controller-manager";
 const STATUS: &str = "metallbs/metallb/status";
 /// What the operator makes, in its namespace and outside. Secrets are left out: what is in them is made once and at random.
 const MADE: &str =

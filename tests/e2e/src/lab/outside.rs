@@ -61,7 +61,7 @@ pub struct OutsideOperator {
 impl OutsideOperator {
     /// Takes the program out of the operator's running container, and makes a way to the API server for it.
     pub(super) async fn prepare(lab: &Lab, cluster: &Cluster) -> Result<Self> {
-        let pods = metallb::pods(cluster, "control-plane=controller-manager").await?;
+        let pods = metallb::pods(cluster, metallb::OPERATORS).await?;
         let (pod, _) = pods
             .into_iter()
             .next()
