@@ -73,11 +73,14 @@ impl Lost {
         if self.members.is_empty() {
             return;
         }
-        let mut everybody = ring.clone();
-        for name in self.members.keys() {
-            everybody.insert(name);
-        }
-        let before = everybody.before(own).take(REACH);
+        // The nearest of all are among the nearest of those that are there and the nearest of the lost.
+        let lost: Ring = self.members.keys().map(String::as_str).collect();
+        let nearest: Ring = ring
+            .before(own)
+            .take(REACH)
+            .chain(lost.before(own).take(REACH))
+            .collect();
+        let before = nearest.before(own).take(REACH);
         let lost = before.filter(|name| self.members.contains_key(*name));
         self.ours = lost.take(count).map(str::to_owned).collect();
         if were_none {

@@ -4,17 +4,14 @@
 //! are not neighbours. Everybody who knows the same members knows the same circle, without a word. Each watches as many as
 //! watch it, exactly, and a member that comes or goes changes nothing but the places beside it.
 
-use std::collections::BTreeSet;
-use std::ops::Bound::{Excluded, Unbounded};
-
 use crate::memberlist::random::mix;
 
 /// A place on the circle.
 type Place = (u64, String);
 
-/// The circle. Bounded by the number of members.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ring(BTreeSet<Place>);
+/// The circle, in order. Bounded by the number of members.
+#[derive(Debug, Default)]
+pub(super) struct Ring(Vec<Place>);
 
 /// FNV-1a, and then mixed: neighbouring names go far apart.
 fn place(name: &str) -> Place {
@@ -23,17 +20,35 @@ fn place(name: &str) -> Place {
     (mix(hash), name.to_owned())
 }
 
+impl<'a> FromIterator<&'a str> for Ring {
+    fn from_iter<Names: IntoIterator<Item = &'a str>>(names: Names) -> Self {
+        let mut places: Vec<Place> = names.into_iter().map(place).collect();
+        places.sort_unstable();
+        places.dedup();
+        Self(places)
+    }
+}
+
 impl Ring {
     pub(super) fn insert(&mut self, name: &str) -> bool {
-        self.0.insert(place(name))
+        let place = place(name);
+        let found = self.0.binary_search(&place);
+        if let Err(index) = found {
+            self.0.insert(index, place);
+        }
+        found.is_err()
     }
 
     pub(super) fn remove(&mut self, name: &str) -> bool {
-        self.0.remove(&place(name))
+        let found = self.find(name);
+        if let Ok(index) = found {
+            self.0.remove(index);
+        }
+        found.is_ok()
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.0.contains(&place(name))
+        self.find(name).is_ok()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -42,9 +57,11 @@ impl Ring {
 
     /// Those that follow `name`, which need not be on the circle itself, once around.
     pub(super) fn after(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> + use<'_> {
-        let place = place(name);
-        let after = self.0.range((Excluded(place.clone()), Unbounded));
-        after.chain(self.0.range(..place)).map(|(_, name)| name.as_str())
+        let (before, after) = match self.find(name) {
+            Ok(index) => (&self.0[..index], &self.0[index + 1..]),
+            Err(index) => self.0.split_at(index),
+        };
+        after.iter().chain(before).map(|(_, name)| name.as_str())
     }
 
     /// Those before `name`, the nearest first, once around.
@@ -52,11 +69,29 @@ impl Ring {
         self.after(name).rev()
     }
 
+    /// The how manyth `name` is of those that follow `root`, the next one being the first; zero for `root` itself. None if
+    /// `name` is not on the circle.
+    pub(super) fn steps(&self, root: &str, name: &str) -> Option<usize> {
+        let place = self.find(name).ok()?;
+        let (root, beyond) = match self.find(root) {
+            Ok(index) => (index, 0),
+            Err(index) => (index, 1),
+        };
+        // Who is not on the circle stands just before whoever follows it.
+        Some((place + self.len() - root) % self.len() + beyond)
+    }
+
     /// With whose beats those of `name` fall in: of the `count` that it watches the one nearest to where the circle begins.
     /// Who is first there has none, so that nobody follows itself.
     pub(super) fn pacemaker(&self, name: &str, count: usize) -> Option<&str> {
-        let before = self.0.range(..place(name)).rev().take(count);
-        before.last().map(|(_, name)| name.as_str())
+        let (Ok(index) | Err(index)) = self.find(name);
+        let farthest = self.0[index.saturating_sub(count)..index].first();
+        farthest.map(|(_, name)| name.as_str())
+    }
+
+    /// Where `name` is, or would be.
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search(&place(name))
     }
 }
 
@@ -116,5 +151,24 @@ mod tests {
         let before: Vec<String> = ring.after("b").map(str::to_owned).collect();
         assert!(ring.remove("b"));
         assert_eq!(ring.after("b").collect::<Vec<_>>(), before);
+    }
+
+    #[test]
+    fn steps_are_counted_as_the_circle_is_walked() {
+        let names = ["a", "b", "c", "d", "e"];
+        for ring in [names.into_iter().collect::<Ring>(), ["c"].into_iter().collect()] {
+            for root in names.into_iter().chain(["not there"]) {
+                let walked: Vec<&str> = ring.after(root).collect();
+                for name in names {
+                    let at = walked.iter().position(|other| *other == name).map(|at| at + 1);
+                    let at = if name == root && ring.contains(name) {
+                        Some(0)
+                    } else {
+                        at
+                    };
+                    assert_eq!(ring.steps(root, name), at, "from {root} to {name}");
+                }
+            }
+        }
     }
 }

@@ -113,13 +113,7 @@ impl Machine {
             return;
         }
         let burst = self.settings.burst;
-        let place = if root == self.own.name {
-            Some(0)
-        } else {
-            let place = self.ring.after(root).position(|name| name == self.own.name);
-            place.map(|place| place + 1)
-        };
-        // The root has place 0; those after it in the circle have 1, 2, and so on.
+        let place = self.ring.steps(root, &self.own.name);
         let first = place.map_or(usize::MAX, |place| place.saturating_mul(burst));
         let next: Vec<SocketAddr> = self
             .ring
