@@ -146,7 +146,7 @@ bench: deps images ## Ours and upstream side by side, into docs/benchmarks.md; O
 
 .PHONY: failover-table
 failover-table: ## Simulate failover among up to 2,000 speakers, into docs/failover.md; takes an hour
-	cargo run --quiet --profile bench --bin failover-table -- docs/failover.md
+	cargo run --quiet --profile simulation --bin failover-table -- docs/failover.md
 
 ##@ End-to-end tests
 

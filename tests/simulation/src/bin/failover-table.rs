@@ -1,10 +1,11 @@
 //! Measures failover on the simulated network and writes the tables of docs/failover.md.
 //!
 //! `failover-table [PAGE] [SIZE..]`: without a page the tables are printed; without sizes all are measured. The same code
-//! gives the same tables, whatever the machine, since every clock in it is virtual.
+//! gives the same tables, whatever the machine, since every clock in it is virtual. What is done, and what it found, is told
+//! on the way: the largest size takes longer than all others together.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metallb_protocol::failover::{self, Settings};
 use metallb_simulation::cluster::Noticed;
@@ -52,7 +53,40 @@ const PLANS: [Plan; 5] = [
     },
 ];
 
-/// What was found for one size.
+/// The numbers that members go by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Profile {
+    Default,
+    /// Not for networks that lose anything.
+    Fast,
+}
+
+const PROFILES: [Profile; 2] = [Profile::Default, Profile::Fast];
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Fast => "fast",
+        }
+    }
+
+    fn settings(self) -> Settings {
+        match self {
+            Self::Default => Settings::default(),
+            Self::Fast => Settings::fast(),
+        }
+    }
+
+    fn networks(self) -> &'static [(&'static str, Conditions)] {
+        match self {
+            Self::Default => &[("good", Conditions::LAN), ("rough", Conditions::ROUGH)],
+            Self::Fast => &[("good", Conditions::LAN)],
+        }
+    }
+}
+
+/// What was found for one size and profile.
 #[derive(Default)]
 struct Tables {
     detection: String,
@@ -68,7 +102,10 @@ fn main() -> std::io::Result<()> {
         .into_iter()
         .filter(|plan| sizes.is_empty() || sizes.contains(&plan.size));
     let found: Vec<Tables> = std::thread::scope(|scope| {
-        let running: Vec<_> = plans.map(|plan| scope.spawn(move || measure(plan))).collect();
+        let running: Vec<_> = plans
+            .flat_map(|plan| PROFILES.map(|profile| (plan, profile)))
+            .map(|(plan, profile)| scope.spawn(move || measure(plan, profile)))
+            .collect();
         running
             .into_iter()
             .map(|thread| thread.join().expect("it does not panic"))
@@ -82,40 +119,56 @@ fn main() -> std::io::Result<()> {
     write_into(&page, &text)
 }
 
-fn measure(plan: Plan) -> Tables {
+/// Tells on the way how far a part of the work is.
+struct Progress {
+    part: String,
+    since: Instant,
+}
+
+impl Progress {
+    fn tell(&self, what: &str) {
+        let Self { part, since } = self;
+        eprintln!("== [{:4} s] {part}: {what}", since.elapsed().as_secs());
+    }
+}
+
+fn measure(plan: Plan, profile: Profile) -> Tables {
+    let size = plan.size;
     let mut tables = Tables::default();
-    let networks = [("good", Conditions::LAN), ("rough", Conditions::ROUGH)];
-    for (profile, settings) in [("default", Settings::default()), ("fast", Settings::fast())] {
-        let Some(mut cluster) = Cluster::start(settings, plan.size, 0, plan.size as u64) else {
-            let _ = writeln!(
-                tables.detection,
-                "| {profile} | {} | did not come up | | | |",
-                plan.size
-            );
-            continue;
-        };
-        // Until the news of everybody's coming has gone round.
-        cluster
-            .network
-            .run(Duration::from_secs(if plan.size > 100 { 60 } else { 10 }));
-        traffic(&mut cluster, profile, &mut tables.traffic);
-        for (network, conditions) in networks {
-            if profile == "fast" && network == "rough" {
-                continue; // it is not for such networks
-            }
-            let (next, all, unknown) = deaths(&mut cluster, conditions, plan.deaths);
-            let size = plan.size;
-            let _ = writeln!(
-                tables.detection,
-                "| {size} | {profile} | {network} | {} | {} | {} | {unknown} |",
-                plan.deaths,
-                percentiles(next),
-                percentiles(all),
-            );
-        }
-        if profile == "default" {
-            quiet(&mut cluster, plan, &mut tables.quiet);
-        }
+    let progress = Progress {
+        part: format!("{size} members, {}", profile.name()),
+        since: Instant::now(),
+    };
+    let Some(mut cluster) = Cluster::start(profile.settings(), size, 0, size as u64) else {
+        let _ = writeln!(
+            tables.detection,
+            "| {size} | {} | did not come up | | | | |",
+            profile.name()
+        );
+        return tables;
+    };
+    progress.tell("all know all");
+    // Until the news of everybody's coming has gone round.
+    cluster
+        .network
+        .run(Duration::from_secs(if size > 100 { 60 } else { 10 }));
+    traffic(&mut cluster, profile.name(), &mut tables.traffic);
+    progress.tell(tables.traffic.trim_end());
+    for (network, conditions) in profile.networks() {
+        let (next, all, unknown) = deaths(&mut cluster, *conditions, plan.deaths);
+        let row = format!(
+            "| {size} | {} | {network} | {} | {} | {} | {unknown} |",
+            profile.name(),
+            plan.deaths,
+            percentiles(next),
+            percentiles(all),
+        );
+        progress.tell(&row);
+        let _ = writeln!(tables.detection, "{row}");
+    }
+    if profile == Profile::Default {
+        quiet(&mut cluster, plan, &mut tables.quiet);
+        progress.tell(tables.quiet.trim_end());
     }
     tables
 }
