@@ -145,7 +145,7 @@ bench: deps images ## Ours and upstream side by side, into docs/benchmarks.md; O
 	@NODES=$(NODES) PROXY_MODE=$(PROXY_MODE) ONLY='$(ONLY)' scripts/bench
 
 .PHONY: failover-table
-failover-table: ## Simulate failover among up to 2,000 speakers, into docs/failover.md; takes an hour
+failover-table: ## Simulate failover among up to 2,000 speakers, into docs/failover.md; takes an hour, and 13 GB of memory
 	cargo run --quiet --profile simulation --bin failover-table -- docs/failover.md
 
 ##@ End-to-end tests

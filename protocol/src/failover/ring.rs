@@ -69,8 +69,7 @@ impl Ring {
         self.after(name).rev()
     }
 
-    /// The how manyth `name` is of those that follow `root`, the next one being the first; zero for `root` itself. None if
-    /// `name` is not on the circle.
+    /// How far after `root` comes `name`: one for the next, zero for `root` itself. None if `name` is not on the circle.
     pub(super) fn steps(&self, root: &str, name: &str) -> Option<usize> {
         let place = self.find(name).ok()?;
         let (root, beyond) = match self.find(root) {

@@ -42,19 +42,20 @@ async fn measure(bench: &Bench, requests: usize) -> Result<Vec<Reading>> {
             let mut crowd = Crowd::of(namespace).await?;
             let address = bench.announced(&mut crowd, LIMIT).await?;
             let node = Node::first(1)?[0];
+            let each = requests / TURNS;
             let (waits, kernel) = bench
                 .client()
                 .ask(async move |asker| {
                     let (mut waits, mut kernel) = (Vec::new(), Vec::new());
                     for _ in 0..TURNS {
-                        waits.extend(asker.latencies(address, requests / TURNS).await?);
-                        kernel.extend(asker.latencies(node.ipv4(), requests / TURNS).await?);
+                        waits.extend(asker.latencies(address, each).await?);
+                        kernel.extend(asker.latencies(node.ipv4(), each).await?);
                     }
                     Ok((waits, kernel))
                 })
                 .await?;
             crowd.disperse().await?;
-            let lost = u32::try_from(requests / TURNS * TURNS - waits.len())?;
+            let lost = u32::try_from(each * TURNS - waits.len())?;
             let waits = Sample::of(waits).context("no request was answered")?;
             let kernel = Sample::of(kernel).context("no node answers for its address")?;
             Ok(vec![
