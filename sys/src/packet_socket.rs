@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use libc::sockaddr_ll;
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::{Targets, Traffic};
@@ -17,6 +18,7 @@ use crate::{Targets, Traffic};
 ///   others are dropped by the kernel and cost this process nothing.
 /// * The interface is not put into promiscuous mode.
 /// * Receiving and sending never block the thread.
+/// * It wakes its task for what arrives, and not each time that a frame which it sent has left the machine.
 #[derive(Debug)]
 pub struct PacketSocket {
     /// Never handed out, so that nobody can close or replace the descriptor (see `open`).
@@ -39,7 +41,7 @@ impl PacketSocket {
         // SAFETY: the descriptor is open and stays so as long as the `AsyncFd`, which owns the `Socket` that owns it:
         // `PacketSocket` has no method that moves or mutates the `Socket`, and `Socket` returns the same descriptor
         // from every `as_raw_fd` call.
-        let socket = unsafe { AsyncFd::register(socket) }?;
+        let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
         Ok(Self { socket, traffic })
     }
 
