@@ -26,6 +26,8 @@ use tokio::task::JoinHandle;
 const CLIENTS: usize = 8;
 /// kube-proxy leaves Services with this label to another proxy, of which there is none here.
 const PROXY: &str = "service.kubernetes.io/service-proxy-name";
+/// Of a Service that another implementation is to serve, of which there is none here.
+const CLASS: &str = "example.com/nobody";
 const WATCH_LIMIT: Duration = Duration::from_secs(30);
 const REMOVE_LIMIT: Duration = Duration::from_mins(5);
 
@@ -35,6 +37,8 @@ pub enum Purpose {
     /// To have an address. They have no endpoints and no node programs them, so that only the implementation under
     /// test and the API server are busy with them.
     Address,
+    /// The same, but nobody serves them: what they take, the API server takes.
+    Nobody,
     /// To be announced: their endpoints are the ready pods of the web server [`WEB`].
     Announcement,
     /// To be announced, with these endpoints, while no node programs them: thousands of them.
@@ -308,7 +312,7 @@ fn name(number: usize) -> String {
 fn service(number: usize, purpose: Purpose) -> Result<Service> {
     let mut service = match purpose {
         Purpose::Announcement | Purpose::Crowd => fixtures::load_balancer(WEB)?,
-        Purpose::Address => serde_json::from_value(json!({
+        Purpose::Address | Purpose::Nobody => serde_json::from_value(json!({
             "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
         }))?,
     };
@@ -317,6 +321,7 @@ fn service(number: usize, purpose: Purpose) -> Result<Service> {
         service.labels_mut().insert(PROXY.into(), "nobody".into());
         let spec = service.spec.get_or_insert_default();
         spec.allocate_load_balancer_node_ports = Some(false); // there are only 2,768
+        spec.load_balancer_class = (purpose == Purpose::Nobody).then(|| CLASS.to_owned());
     }
     Ok(service)
 }
@@ -356,6 +361,15 @@ mod tests {
         let service = service(7, Purpose::Address).unwrap();
         assert_eq!(service.metadata.name.as_deref(), Some("service-00007"));
         assert!(service.metadata.labels.unwrap().contains_key(PROXY));
-        assert_eq!(service.spec.unwrap().selector, None);
+        let spec = service.spec.unwrap();
+        assert_eq!((spec.selector, spec.load_balancer_class), (None, None));
+    }
+
+    #[test]
+    fn a_service_for_nobody_differs_in_its_class_alone() {
+        let mut service = service(7, Purpose::Nobody).unwrap();
+        let class = service.spec.as_mut().unwrap().load_balancer_class.take();
+        assert_eq!(class.as_deref(), Some(CLASS));
+        assert_eq!(service, super::service(7, Purpose::Address).unwrap());
     }
 }
