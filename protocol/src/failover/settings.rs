@@ -44,14 +44,14 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            beat_interval: Duration::from_millis(50),
+            beat_interval: Duration::from_millis(65),
             watchers: 3,
             third_nodes: 3,
-            nudge_after: Duration::from_millis(90),
+            nudge_after: Duration::from_millis(105),
             nudge_every: Duration::from_millis(17),
-            ask_after: Duration::from_millis(115),
+            ask_after: Duration::from_millis(130),
             look_for: Duration::from_millis(50),
-            declare_after: Duration::from_millis(165),
+            declare_after: Duration::from_millis(180),
             declare_unconfirmed_after: Duration::from_millis(600),
             give_up_after: Duration::from_millis(1_500),
             knock_every: Duration::from_millis(250),
@@ -64,7 +64,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Twice as fast, for networks that lose nothing and nodes that are not overloaded.
+    /// More than twice as fast, for networks that lose nothing and nodes that are not overloaded.
     pub fn fast() -> Self {
         Self {
             beat_interval: Duration::from_millis(25),

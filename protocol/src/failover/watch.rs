@@ -1,7 +1,7 @@
 //! What a watcher knows of one member that it watches, and what it does about silence.
 //!
 //! ```text
-//!   silence   90 ms           115 ms              165 ms                       1.5 s
+//!   silence   105 ms          130 ms              180 ms                       1.5 s
 //!   ──────────┼───────────────┼───────────────────┼────────────────────────────┼──────────►
 //!   beats     nudge it,       ask the others,     declare it dead, once more   leave it to
 //!   come      again and again who look, too       than half agree              memberlist
@@ -196,9 +196,9 @@ mod tests {
         let first =
             |acts: &[(u64, Act)], wanted| acts.iter().find(|(_, act)| *act == wanted).map(|(ms, _)| *ms);
         let all = acts(&mut watched, 0, 200);
-        assert_eq!(first(&all, Act::Nudge), Some(90));
-        assert_eq!(first(&all, Act::Ask), Some(115));
-        assert_eq!(first(&all, Act::Judge), Some(165));
+        assert_eq!(first(&all, Act::Nudge), Some(105));
+        assert_eq!(first(&all, Act::Ask), Some(130));
+        assert_eq!(first(&all, Act::Judge), Some(180));
         assert!(!watched.is_confirmed());
     }
 
@@ -216,7 +216,7 @@ mod tests {
             (5, 3, true),
         ] {
             let mut watched = Watched::new(1, at(0));
-            acts(&mut watched, 90, 120);
+            acts(&mut watched, 105, 135);
             let names: Vec<String> = (0..asked).map(|number| format!("n{number}")).collect();
             watched.ask(names.clone());
             for name in names.iter().take(agreeing) {
@@ -231,21 +231,21 @@ mod tests {
     #[test]
     fn a_sign_of_life_ends_the_doubt_and_one_that_only_others_have_makes_patient() {
         let mut watched = Watched::new(1, at(0));
-        acts(&mut watched, 0, 120);
-        watched.hear(at(120));
-        assert_eq!(acts(&mut watched, 121, 210), []);
-        watched.vouch(at(210));
-        assert_eq!(acts(&mut watched, 210, 389), []);
-        assert_eq!(acts(&mut watched, 390, 391), [(390, Act::Nudge)]);
+        acts(&mut watched, 0, 140);
+        watched.hear(at(140));
+        assert_eq!(acts(&mut watched, 141, 245), []);
+        watched.vouch(at(245));
+        assert_eq!(acts(&mut watched, 245, 455), []);
+        assert_eq!(acts(&mut watched, 455, 456), [(455, Act::Nudge)]);
     }
 
     #[test]
     fn who_beats_more_slowly_is_given_more_time() {
         let settings = Settings::fast();
         let patience = settings.patience(Settings::default().beat_interval);
-        assert_eq!(patience, 2);
+        assert_eq!(patience, 3);
         let watched = Watched::new(patience, at(0));
-        assert_eq!(watched.due(&settings, at(0)), at(76));
+        assert_eq!(watched.due(&settings, at(0)), at(114));
         assert_eq!(settings.patience(Duration::from_millis(1)), 1);
         assert_eq!(settings.patience(Duration::from_mins(1)), 20);
     }

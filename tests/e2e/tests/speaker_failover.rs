@@ -16,7 +16,7 @@ use metallb_e2e::wait::{self, Look};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_mins(1);
-/// The longest that nobody may answer after a node died. It takes 165 ms on a machine that does nothing else, and
+/// The longest that nobody may answer after a node died. It takes 180 ms on a machine that does nothing else, and
 /// memberlist by itself more than four seconds.
 const TAKEOVER: Duration = Duration::from_secs(2);
 /// The longest that two nodes may answer whom one client hears.

@@ -211,9 +211,9 @@ mod tests {
                 "parsing Failover.DeclareAfter \"0s\" in memberlist config file: ",
             ),
             (
-                r#"{"BeatInterval": "100ms"}"#,
-                "Failover.NudgeAfter is 90ms in memberlist config file, and must not be less than \
-                 Failover.BeatInterval, which is 100ms",
+                r#"{"BeatInterval": "150ms"}"#,
+                "Failover.NudgeAfter is 105ms in memberlist config file, and must not be less than \
+                 Failover.BeatInterval, which is 150ms",
             ),
             (
                 r#"{"Profile": "fast", "GiveUpAfter": "100ms"}"#,

@@ -265,7 +265,7 @@ fn what_one_speaker_sends_does_not_grow_with_the_cluster() {
         for (place, before) in before.into_iter().enumerate() {
             let per_second = (cluster.network.datagrams(place) - before) / 10;
             assert!(
-                (60..=66).contains(&per_second),
+                (46..=52).contains(&per_second),
                 "{size} speakers, {per_second} a second"
             );
             assert!(
@@ -280,7 +280,7 @@ fn what_one_speaker_sends_does_not_grow_with_the_cluster() {
 #[test]
 fn who_is_idle_is_not_woken_for_each_beat() {
     // Where the circle is longer the beats of its end come a few milliseconds after those of its beginning.
-    for (size, most) in [(3, 30), (10, 50)] {
+    for (size, most) in [(3, 24), (10, 40)] {
         let mut cluster = cluster(size, 0, 23);
         cluster.network.run(secs(30));
         let before: Vec<u64> = (0..size).map(|place| cluster.network.wakes(place)).collect();
@@ -288,7 +288,7 @@ fn who_is_idle_is_not_woken_for_each_beat() {
         for (place, before) in before.into_iter().enumerate() {
             let per_second = (cluster.network.wakes(place) - before) / 10;
             assert!(
-                (20..=most).contains(&per_second),
+                (15..=most).contains(&per_second),
                 "{size} speakers, {per_second} a second"
             );
         }
