@@ -52,7 +52,7 @@ pub struct Announcer {
     groups: Groups,
     /// This station may not say anything.
     muted: bool,
-    /// It hears none of the others.
+    /// It misses half of the others or more.
     cut_off: bool,
     yielded: Yielded,
     /// At most a few answers and one gratuitous round: a caller drains them before the next inputs.

@@ -5,7 +5,7 @@
 //! before each frame, finds that the moment has passed, and says nothing until the other one has asked how they stand.
 //! Nothing is locked, and neither waits for the other.
 //!
-//! Beside it crosses over whether this node hears none of the others: then the other thread looks at what it sees on the
+//! Beside it crosses over whether this node misses half of the others or more: then the other thread looks at what it sees on the
 //! segment.
 //!
 //! The clock is the one that goes on while the machine sleeps. Owns the moment; never decides about it.
@@ -73,7 +73,7 @@ impl Grantor {
         }
     }
 
-    /// Whether this node hears none of the others. Whoever obeys hears of a change.
+    /// Whether this node misses half of the others or more. Whoever obeys hears of a change.
     pub(crate) fn cut_off(&self, is_cut_off: bool) {
         if self.0.cut_off.swap(is_cut_off, Ordering::AcqRel) != is_cut_off {
             self.0.changed.notify_one();
@@ -97,7 +97,7 @@ impl Entitlement {
         nanos(since_boot()) < self.0.until.load(Ordering::Acquire)
     }
 
-    /// Whether this node hears none of the others.
+    /// Whether this node misses half of the others or more.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.0.cut_off.load(Ordering::Acquire)
     }

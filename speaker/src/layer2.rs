@@ -65,7 +65,7 @@ pub(crate) struct Counted {
     pub(crate) entitled: bool,
     /// Each address that is served.
     pub(crate) addresses: Vec<(IpAddr, Counters)>,
-    /// Those of them that are left to another station, because this one hears none of the others.
+    /// Those of them that are left to another station, because this one misses half of the others or more.
     pub(crate) yielded: BTreeSet<IpAddr>,
 }
 

@@ -56,6 +56,11 @@ impl Lost {
         !self.members.is_empty()
     }
 
+    /// How many.
+    pub(super) fn count(&self) -> usize {
+        self.members.len()
+    }
+
     /// Whether members are expected elsewhere.
     pub(super) fn expects_other_than(&self, own: SocketAddr) -> bool {
         self.peers.iter().any(|peer| *peer != own)

@@ -190,8 +190,9 @@ impl Machine {
         })
     }
 
-    /// Whether we hear nobody, though there should be somebody. If others took us for dead they could not tell: whoever
-    /// else has an address of ours has replaced us. It lasts until those who are heard again have had the time to tell.
+    /// Whether we hear nobody, though there should be somebody, or miss at least as many as are here. If those took us for
+    /// dead they could not tell: whoever else has an address of ours has replaced us. It lasts until those who are heard
+    /// again have had the time to tell.
     pub fn is_cut_off(&self) -> bool {
         self.now < self.cut_off_until
     }
@@ -232,6 +233,13 @@ impl Machine {
         let expected =
             || self.swim.members().next().is_none() && self.lost.expects_other_than(self.own.address);
         deaf && (known || expected())
+    }
+
+    /// Whether those whom we miss are at least as many as we are: they may be together, and have buried us.
+    fn misses_half(&self) -> bool {
+        let silence = self.settings.deaf_after();
+        let mut watched = self.watched.values();
+        watched.any(|watched| watched.misses_half(silence, self.now)) || self.lost.count() >= self.ring.len()
     }
 
     fn set_peers(&mut self, peers: &BTreeSet<SocketAddr>) {
@@ -380,7 +388,7 @@ impl Machine {
             others: self.swim.members().next().is_some(),
         };
         self.review.conclude(company, self.now);
-        if self.hears_nobody() {
+        if self.hears_nobody() || self.misses_half() {
             self.cut_off_until = self.now + self.settings.knock_every * 2;
         }
         if self.review.standing() != self.told {

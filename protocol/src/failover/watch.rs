@@ -169,6 +169,13 @@ impl Watched {
             .count();
         silent * 2 > doubt.asked.len()
     }
+
+    /// Whether, after a silence of `length`, it and those who gave no answer are at least as many as we and those who gave one.
+    pub(super) fn misses_half(&self, length: Duration, now: Time) -> bool {
+        let Some(doubt) = &self.doubt else { return false };
+        let answers = doubt.asked.values().filter(|answer| answer.is_some()).count();
+        self.heard + length * self.patience <= now && answers * 2 <= doubt.asked.len()
+    }
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ pub enum Input<'a> {
     /// Whether this station may answer at all. While it may not it says nothing, and goes on hearing; when it may again
     /// the link is told where everything is. At the start it may.
     Entitled(bool),
-    /// Whether this station hears none of the others, though there should be some: then whoever else has one of its addresses
-    /// has replaced it, and it gives in. At the start it hears them.
+    /// Whether this station hears none of the others, though there should be some, or misses as many as are here: then whoever
+    /// else has one of its addresses has replaced it, and it gives in. At the start it hears them.
     CutOff(bool),
     /// A frame was received.
     Frame {

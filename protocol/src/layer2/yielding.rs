@@ -1,10 +1,11 @@
 //! What is left to another station although nobody has said that it is to leave.
 //!
-//! A station that hears none of the others may have been replaced by them without knowing. Whoever then says that it has an
+//! A station that hears none of the others, or misses half of them, may have been replaced by them without knowing. Whoever then says that it has an
 //! address of ours is who replaced us: we answer no more for it there. From then on we look, with probes that no neighbour
 //! takes notice of, whether the other one still has it: it may have died, and we be the last.
 //!
-//! Owns which addresses those are. Never: gives in while the others are heard, since they would have told.
+//! Owns which addresses those are. Never: gives in while more of the others are heard than missed: those are too few to
+//! have replaced it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -91,7 +92,7 @@ impl Yielded {
 }
 
 impl Announcer {
-    /// Whether this station hears none of the others, as it was last told.
+    /// Whether this station misses half of the others or more, as it was last told.
     pub fn is_cut_off(&self) -> bool {
         self.cut_off
     }

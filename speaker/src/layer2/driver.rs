@@ -208,7 +208,7 @@ impl Driver {
                     %ip,
                     interface = self.ports.name(interface),
                     other = %mac,
-                    "no other speaker is heard, and another station has this address; leaving it to that one"
+                    "half of the speakers or more are not heard, and another station has this address; leaving it to that one"
                 ),
             }
         }

@@ -93,6 +93,14 @@ fn one_whose_port_is_closed_yields_to_whoever_takes_over() {
 }
 
 #[test]
+fn groups_that_do_not_hear_each_other_yield_to_whoever_takes_over() {
+    for (size, group) in [(4, 2), (5, 2), (6, 3), (7, 3)] {
+        let group: Vec<Place> = (0..group).collect();
+        holds("groups", size, |cluster| cluster.network.part(&group));
+    }
+}
+
+#[test]
 fn where_all_ports_are_closed_one_answers_for_each_address() {
     let (mut cluster, mut segment) = settled(3, 5);
     for place in 0..3 {
