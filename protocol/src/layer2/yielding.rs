@@ -1,8 +1,8 @@
 //! What is left to another station although nobody has said that it is to leave.
 //!
-//! A station that hears none of the others, or misses half of them, may have been replaced by them without knowing. Whoever then says that it has an
-//! address of ours is who replaced us: we answer no more for it there. From then on we look, with probes that no neighbour
-//! takes notice of, whether the other one still has it: it may have died, and we be the last.
+//! A station that hears none of the others, or misses half of them, may have been replaced by them without knowing. Whoever
+//! then says that it has an address of ours is who replaced us: we answer no more for it there. From then on we look, with
+//! probes that no neighbour takes notice of, whether the other one still has it: it may have died, and we be the last.
 //!
 //! Owns which addresses those are. Never: gives in while more of the others are heard than missed: those are too few to
 //! have replaced it.
