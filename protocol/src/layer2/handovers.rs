@@ -12,7 +12,7 @@ use super::answer::Claim;
 use super::claims::VALIDITY;
 use super::deadlines::Deadlines;
 use super::interface::serves;
-use super::{Announcer, Event, Handover, Interface, InterfaceIndex, Tenure};
+use super::{Announcer, Event, Handover, InterfaceIndex, Tenure};
 use crate::Time;
 
 /// How long an address is answered for at most after it began to leave.
@@ -101,9 +101,24 @@ impl Announcer {
                 taken.extend(self.yielded.of(ip));
                 self.handovers.start(ip, taken, self.now);
                 self.leave_if_taken(ip);
+                self.look_for_next_owner(ip);
             }
             (Tenure::Leaving, Tenure::Staying) => self.handovers.end(ip),
             (Tenure::Staying, Tenure::Staying) | (Tenure::Leaving, Tenure::Leaving) => {}
+        }
+    }
+
+    /// Asks for the owner of an address that leaves before long after it came: what was said about it meanwhile did not count,
+    /// as its former owner may have said it, and the next one may have been the one.
+    fn look_for_next_owner(&mut self, ip: IpAddr) {
+        let came = self.addresses.get(&ip).map(|served| served.since);
+        if came.is_none_or(|came| came + VALIDITY <= self.now) {
+            return;
+        }
+        let interfaces = self.interfaces.keys().copied();
+        let waiting: Vec<InterfaceIndex> = interfaces.filter(|index| self.waits_on(ip, *index)).collect();
+        for index in waiting {
+            self.probe((ip, index));
         }
     }
 
@@ -128,17 +143,20 @@ impl Announcer {
 
     /// Ends the handover of `ip` if there is nothing left to wait for.
     pub(super) fn leave_if_taken(&mut self, ip: IpAddr) {
-        let Some(served) = self.addresses.get(&ip) else {
-            return;
-        };
-        let waits_on = |interface: &Interface| {
-            interface.carrier
-                && serves(&served.assignment.choice, ip, interface)
-                && !self.handovers.has_left(ip, interface.index)
-        };
-        if !self.interfaces.values().any(waits_on) {
+        let mut interfaces = self.interfaces.keys();
+        if self.addresses.contains_key(&ip) && !interfaces.any(|index| self.waits_on(ip, *index)) {
             self.leave(ip, Handover::Taken);
         }
+    }
+
+    /// Whether `ip` is served on this interface, and the next owner was not heard there.
+    fn waits_on(&self, ip: IpAddr, index: InterfaceIndex) -> bool {
+        let (Some(served), Some(interface)) = (self.addresses.get(&ip), self.interfaces.get(&index)) else {
+            return false;
+        };
+        interface.carrier
+            && serves(&served.assignment.choice, ip, interface)
+            && !self.handovers.has_left(ip, index)
     }
 
     fn leave(&mut self, ip: IpAddr, outcome: Handover) {

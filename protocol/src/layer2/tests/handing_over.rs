@@ -59,7 +59,12 @@ const OVER: [&str; 5] = [
 #[test]
 fn a_leaving_address_is_answered_for_and_told_to_nobody_until_another_station_claims_it() {
     let mut party = Party::new(&[interface(1)], &staying());
-    assert_eq!(party.handle(Input::Addresses(&leaving())), [""; 0]);
+    // It came a moment ago, so that it is asked whether the next one is there already.
+    let asked = [
+        "eth1: arp probe for 192.0.2.1 by 1 to ff:ff:ff:ff:ff:ff",
+        "eth1: ns probe for 2001:db8::1 by 1 to 33:33:ff:00:00:01",
+    ];
+    assert_eq!(party.handle(Input::Addresses(&leaving())), asked);
     assert_eq!(party.run_until(at(500)), [], "the gratuitous schedule is over");
     let mut acts = Vec::new();
     for text in ["192.0.2.1", "2001:db8::1"] {
@@ -243,6 +248,41 @@ fn two_owners_are_told_once_unless_one_gives_in() {
     assert_eq!(count(&party), Some(4));
     assert_eq!(party.machine.next_deadline(), None);
     assert!(answers(&mut party, 1, "192.0.2.1"), "an owner never gives in");
+}
+
+/// The next owner was told first, and of an address that came a moment ago nobody's claim counts.
+#[test]
+fn who_hands_over_what_came_a_moment_ago_asks_whether_the_next_owner_is_there() {
+    for (ms, probes) in [(527, 1), (1_499, 1), (1_501, 0)] {
+        for text in ["192.0.2.1", "2001:db8::1"] {
+            let mut old = Party::new(&[interface(1)], &BTreeMap::new()).settled();
+            let begun = old.now;
+            old.handle(Input::Addresses(&staying()));
+            old.run_until(begun + Duration::from_millis(ms));
+            let mut next = Party::new(&[interface(2)], &BTreeMap::new());
+            next.now = old.now;
+            next.machine.handle(Input::Addresses(&staying()), next.now);
+            while let Some(Transmit { frame, .. }) = next.machine.poll_transmit() {
+                hear(&mut old, 1, &frame);
+            }
+            assert!(
+                answers(&mut old, 1, text),
+                "after {ms} ms it has not heard that it is over"
+            );
+            old.machine.handle(Input::Addresses(&leaving()), old.now);
+            let asked: Vec<Transmit> = std::iter::from_fn(|| old.machine.poll_transmit()).collect();
+            assert_eq!(asked.len(), 2 * probes, "{ms} ms");
+            for Transmit { frame, .. } in asked {
+                let (interface, bytes) = (2, &frame[..]);
+                next.machine.handle(Input::Frame { interface, bytes }, next.now);
+            }
+            while let Some(Transmit { frame, .. }) = next.machine.poll_transmit() {
+                hear(&mut old, 1, &frame);
+            }
+            old.handle(Input::Timeout);
+            assert!(!answers(&mut old, 1, text), "{text} after {ms} ms");
+        }
+    }
 }
 
 /// One probe each millisecond, as a neighbour sends it; who answers: 1 the former owner, 2 the next one.
