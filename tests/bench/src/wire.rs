@@ -3,6 +3,8 @@
 //! Owns: a thread in the client's network namespace, and the clock readings around each request and answer.
 //! Never: asks Kubernetes anything.
 
+mod bare;
+
 use std::fs::File;
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -14,8 +16,11 @@ use metallb_e2e::cluster::address::{CLIENT, CLIENT_IPV4, INTERFACE};
 use metallb_e2e::lab::Lab;
 use metallb_sys::{PacketSocket, Targets, Traffic};
 use nix::sched::{CloneFlags, setns};
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+pub use self::bare::BareAnswerer;
 
 /// A hardware address.
 pub type Mac = [u8; 6];
@@ -33,12 +38,41 @@ const FLOOD_INTERVAL: Duration = Duration::from_micros(100);
 /// A request that is not answered in this time is lost.
 const LOST: Duration = Duration::from_millis(500);
 
-/// The client's interface.
+/// The interface of a machine on the segment.
 #[derive(Clone, Copy, Debug)]
-pub struct Client {
+struct Link {
     index: u32,
     mac: Mac,
 }
+
+impl Link {
+    /// What to run on the machine to learn of it.
+    const SHOW: [&str; 6] = ["ip", "-json", "link", "show", "dev", INTERFACE];
+
+    /// From what that prints.
+    fn shown(said: &str) -> Result<Self> {
+        parse_link(said).with_context(|| format!("{INTERFACE} is not in: {said}"))
+    }
+
+    /// Moves the thread into the namespace of its machine, where it is of no use to others any more, and opens a socket.
+    fn enter(self, namespace: &str, traffic: Traffic, targets: &Targets) -> Result<(Runtime, PacketSocket)> {
+        let path = format!("/run/netns/{namespace}");
+        let namespace = File::open(&path).with_context(|| format!("cannot open {path}"))?;
+        setns(namespace, CloneFlags::CLONE_NEWNET).with_context(|| format!("cannot enter {path}"))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let socket = {
+            let _inside = runtime.enter();
+            PacketSocket::open(self.index, traffic, targets).context("cannot open a packet socket")?
+        };
+        Ok((runtime, socket))
+    }
+}
+
+/// The client, by its interface.
+#[derive(Clone, Copy, Debug)]
+pub struct Client(Link);
 
 impl Client {
     /// Finds it.
@@ -46,15 +80,10 @@ impl Client {
     /// # Errors
     /// If the lab has no client.
     pub async fn of(lab: &Lab) -> Result<Self> {
-        let said = lab
-            .client()?
-            .run(["ip", "-json", "link", "show", "dev", INTERFACE])
-            .await?;
-        parse_link(&said).with_context(|| format!("the client's interface is not in: {said}"))
+        Link::shown(&lab.client()?.run(Link::SHOW).await?).map(Self)
     }
 
-    /// Runs `work` with a socket on the client's interface, in a thread of its own: a thread that has entered a
-    /// network namespace is of no use to others.
+    /// Runs `work` with a socket on the client's interface, in a thread of its own.
     ///
     /// # Errors
     /// Those of `work`, and if the socket cannot be opened.
@@ -64,33 +93,17 @@ impl Client {
     ) -> Result<T> {
         let (sender, result) = oneshot::channel();
         std::thread::spawn(move || {
-            let outcome = self.enter().and_then(|(runtime, socket)| {
-                let mut asker = Asker {
-                    socket,
-                    mac: self.mac,
-                };
-                runtime.block_on(work(&mut asker))
+            let Self(link) = self;
+            let entered = link.enter(CLIENT, Traffic::ArpReplies, &Targets::all());
+            let outcome = entered.and_then(|(runtime, socket)| {
+                let mac = link.mac;
+                runtime.block_on(work(&mut Asker { socket, mac }))
             });
             let _ = sender.send(outcome); // nobody waits if the measurement was given up
         });
         result
             .await
             .map_err(|_| anyhow!("the client's thread panicked"))?
-    }
-
-    fn enter(self) -> Result<(tokio::runtime::Runtime, PacketSocket)> {
-        let path = format!("/run/netns/{CLIENT}");
-        let namespace = File::open(&path).with_context(|| format!("cannot open {path}"))?;
-        setns(namespace, CloneFlags::CLONE_NEWNET).with_context(|| format!("cannot enter {path}"))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let socket = {
-            let _inside = runtime.enter();
-            PacketSocket::open(self.index, Traffic::ArpReplies, &Targets::all())
-                .context("cannot open a packet socket")?
-        };
-        Ok((runtime, socket))
     }
 }
 
@@ -223,7 +236,7 @@ fn is_answer(frame: &[u8], mac: Mac, address: Ipv4Addr) -> bool {
 }
 
 /// Reads what `ip -json link show dev NAME` prints.
-fn parse_link(json: &str) -> Option<Client> {
+fn parse_link(json: &str) -> Option<Link> {
     let links: serde_json::Value = serde_json::from_str(json).ok()?;
     let link = links.get(0)?;
     let mut mac = Mac::default();
@@ -232,7 +245,7 @@ fn parse_link(json: &str) -> Option<Client> {
         *byte = u8::from_str_radix(bytes.next()?, 16).ok()?;
     }
     let index = u32::try_from(link["ifindex"].as_u64()?).ok()?;
-    Some(Client { index, mac })
+    Some(Link { index, mac })
 }
 
 #[cfg(test)]
@@ -270,8 +283,8 @@ mod tests {
     #[test]
     fn the_interface_is_read_from_what_ip_prints() {
         let json = r#"[{"ifindex":7,"ifname":"eth0","address":"02:00:00:00:00:01","broadcast":"ff:ff:ff:ff:ff:ff"}]"#;
-        let client = parse_link(json).unwrap();
-        assert_eq!((client.index, client.mac), (7, OURS));
+        let link = parse_link(json).unwrap();
+        assert_eq!((link.index, link.mac), (7, OURS));
         assert!(parse_link("[{}]").is_none());
     }
 }
