@@ -5,8 +5,8 @@
 //! before each frame, finds that the moment has passed, and says nothing until the other one has asked how they stand.
 //! Nothing is locked, and neither waits for the other.
 //!
-//! Beside it crosses over whether this node misses half of the others or more: then the other thread looks at what it sees on the
-//! segment.
+//! Beside it crosses over whether this node misses half of the others or more: then the other thread looks at what it sees
+//! on the segment.
 //!
 //! The clock is the one that goes on while the machine sleeps. Owns the moment; never decides about it.
 

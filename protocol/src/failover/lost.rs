@@ -52,10 +52,6 @@ impl Lost {
         }
     }
 
-    pub(super) fn are_any(&self) -> bool {
-        !self.members.is_empty()
-    }
-
     /// How many.
     pub(super) fn count(&self) -> usize {
         self.members.len()

@@ -229,7 +229,7 @@ impl Machine {
 
     fn hears_nobody(&self) -> bool {
         let deaf = self.heard_word + self.settings.deaf_after() <= self.now;
-        let known = self.ring.len() > 1 || self.lost.are_any();
+        let known = self.ring.len() > 1;
         let expected =
             || self.swim.members().next().is_none() && self.lost.expects_other_than(self.own.address);
         deaf && (known || expected())

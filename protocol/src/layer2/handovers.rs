@@ -12,7 +12,7 @@ use super::answer::Claim;
 use super::claims::VALIDITY;
 use super::deadlines::Deadlines;
 use super::interface::serves;
-use super::{Announcer, Event, Handover, InterfaceIndex, Tenure};
+use super::{Announcer, Event, Handover, InterfaceIndex, Served, Tenure};
 use crate::Time;
 
 /// How long an address is answered for at most after it began to leave.
@@ -111,8 +111,8 @@ impl Announcer {
     /// Asks for the owner of an address that leaves before long after it came: what was said about it meanwhile did not count,
     /// as its former owner may have said it, and the next one may have been the one.
     fn look_for_next_owner(&mut self, ip: IpAddr) {
-        let came = self.addresses.get(&ip).map(|served| served.since);
-        if came.is_none_or(|came| came + VALIDITY <= self.now) {
+        let served = self.addresses.get(&ip);
+        if served.is_none_or(|served| self.claims_count(served)) {
             return;
         }
         let interfaces = self.interfaces.keys().copied();
@@ -136,9 +136,14 @@ impl Announcer {
             self.leave_if_taken(ip);
         } else if self.cut_off && !self.muted {
             self.give_in((ip, index), mac);
-        } else if !self.muted && served.since + VALIDITY <= self.now {
+        } else if !self.muted && self.claims_count(served) {
             self.claims.note((ip, index), mac, self.now);
         }
+    }
+
+    /// Whether what others say about an address counts already: its former owner has had the time to fall silent.
+    fn claims_count(&self, served: &Served) -> bool {
+        served.since + VALIDITY <= self.now
     }
 
     /// Ends the handover of `ip` if there is nothing left to wait for.
