@@ -2,7 +2,7 @@
 //!
 //! Owns: the group `metallb-cluster` and what is below it. Every process of the cluster is in it from its first
 //! instruction on, so that none can get lost.
-//! Never: sets a limit; that is the kubelet's business.
+//! Never: sets a limit; that is the kubelet's business. What the cluster as a whole weighs is ours.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,6 +19,9 @@ pub const ROOT: &str = "metallb-cluster";
 /// Those that a kubelet uses. One that cannot be handed down makes the kernel refuse all.
 const HANDED_DOWN: [&str; 6] = ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"];
 const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
+
+/// Where a hierarchy keeps the weight of a group, and that of a group that nobody gave one: version 1, version 2 (cgroups(7)).
+const CPU_WEIGHT: [(&str, usize); 2] = [("cpu.shares", 1024), ("cpu.weight", 100)];
 
 /// A group keeps EBUSY for a moment after its last process ended.
 const REMOVE_LIMIT: Duration = Duration::from_secs(10);
@@ -69,6 +72,25 @@ pub fn create(group: &str) -> Result<()> {
                 .any(|controller| controller == "cpuset")
             {
                 copy_cpuset(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives the cluster the weight of so many machines, where what runs beside it, such as the clients of a test, is one more.
+/// As a whole it would be one otherwise, and each node a part of that: busy clients keep the speakers waiting for a fifth of a
+/// second then, whatever their pods ask for.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn weigh(machines: usize) -> Result<()> {
+    for hierarchy in hierarchies() {
+        for (file, of_one) in CPU_WEIGHT {
+            let path = hierarchy.mount.join(ROOT).join(file);
+            if path.exists() {
+                fs::write(&path, (of_one * machines).to_string())
+                    .with_context(|| format!("cannot write {}", path.display()))?;
             }
         }
     }

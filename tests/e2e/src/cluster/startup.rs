@@ -110,7 +110,8 @@ impl Startup<'_> {
             cgroup::create(&node::cgroup(machine))?;
             node::configure(layout, machine, &self.found.plugins)?;
         }
-        Ok(())
+        // The nodes, and the control plane.
+        cgroup::weigh(nodes.len() + 1)
     }
 
     async fn start_machines(&mut self, layout: &Layout, nodes: &[Node]) -> Result<Vec<node::Entry>> {
