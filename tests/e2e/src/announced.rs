@@ -1,6 +1,6 @@
 //! A Service that one of the nodes announces, while a test moves it.
 //!
-//! Owns: who announced it first, and waiting until a certain node answers for it.
+//! Owns: who announced it first, and waiting until a certain node answers for it, or any could.
 //! Never: moves it.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::fixtures::WEB_PORT;
 use crate::kubernetes::TempNamespace;
 use crate::lab::Lab;
 use crate::metallb::{WEB, addresses, event};
@@ -50,6 +51,26 @@ impl<'a> Announced<'a> {
             nodes_by_mac: lab.nodes_by_mac().await?,
             limit,
         })
+    }
+
+    /// Waits until each node leads those who send to it to a server. The kube-proxy of one may hear of the address a second
+    /// after another one, and a node that does not know it looks for it on the segment: "No route to host".
+    ///
+    /// # Errors
+    /// If one of them does not.
+    pub async fn served_through_each_node(&self) -> Result<()> {
+        let client = self.lab.client()?;
+        for (mac, node) in &self.nodes_by_mac {
+            wait::until(format!("{node} to lead to a server"), self.limit, async || {
+                let asked = client.http_get_through(mac, self.address.into(), WEB_PORT, "/hostname");
+                Ok::<_, anyhow::Error>(match asked.await {
+                    Ok(_) => Look::Done(()),
+                    Err(error) => Look::NotYet(format!("{error:#}")),
+                })
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     /// Whether this is the hardware address of the first owner.

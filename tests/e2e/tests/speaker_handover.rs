@@ -60,6 +60,7 @@ async fn nothing_is_lost_of(
         serve(namespace).await?;
         let service = Announced::web(namespace, lab, address, LIMIT).await?;
         service.answered_by_the_owner().await?;
+        service.served_through_each_node().await?;
 
         let server = SocketAddr::new(address.into(), WEB_PORT);
         let visitors = [Connections::Kept, Connections::New]

@@ -63,6 +63,29 @@ impl Client {
         self.entry.run(words).await
     }
 
+    /// The same through the node with this hardware address, whoever answers for `address`.
+    ///
+    /// # Errors
+    /// As [`Client::http_get`], or if the kernel refuses.
+    pub async fn http_get_through(
+        &self,
+        mac: &str,
+        address: IpAddr,
+        port: u16,
+        path: &str,
+    ) -> Result<String> {
+        let text = address.to_string();
+        let entry = [&text, "dev", INTERFACE, "lladdr", mac, "nud", "permanent"];
+        self.entry
+            .run(["ip", "neighbour", "replace"].iter().chain(&entry))
+            .await?;
+        let body = self.http_get(address, port, path).await;
+        self.entry
+            .run(["ip", "neighbour", "del", &text, "dev", INTERFACE])
+            .await?;
+        body
+    }
+
     /// What a server of datagrams answers.
     ///
     /// # Errors
