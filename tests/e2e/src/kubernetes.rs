@@ -128,7 +128,8 @@ impl Cluster {
     }
 
     /// Runs the body of a test with a namespace of its own. Whatever happens, its Services and what was created through it
-    /// elsewhere are gone afterwards, and the namespace is on its way; if the body fails, what was in it is shown first.
+    /// elsewhere are gone afterwards, and the namespace is on its way; if the body fails, it is said why, and what was in it is
+    /// shown first.
     ///
     /// # Errors
     /// Those of the body; a panic goes on as a panic.
@@ -141,6 +142,9 @@ impl Cluster {
         let outcome = std::panic::AssertUnwindSafe(body(&namespace))
             .catch_unwind()
             .await;
+        if let Ok(Err(error)) = &outcome {
+            eprintln!("{test} failed: {error:#}");
+        }
         if !matches!(outcome, Ok(Ok(()))) {
             eprintln!("{}", namespace.describe().await);
         }

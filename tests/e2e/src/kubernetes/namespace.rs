@@ -155,7 +155,7 @@ impl TempNamespace {
                     "--selector=app",
                     "--all-containers",
                     "--prefix",
-                    "--tail=60",
+                    "--tail=25",
                     "--ignore-errors",
                 ],
             ];
