@@ -14,6 +14,7 @@
 //!
 //! What holds, and why, is in docs/failover.md.
 
+mod beat;
 mod contract;
 mod hear;
 mod judge;

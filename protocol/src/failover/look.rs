@@ -87,16 +87,15 @@ impl Machine {
             self.counters.too_many_looks += 1;
             return;
         }
-        // If we watch it ourselves, we judge by our own silence, and have looked for a while already.
-        let watched = self
-            .watched
-            .get(&about)
-            .map(|watched| watched.judge_at(&self.settings));
+        let until = match self.watched.get(&about) {
+            Some(watched) => watched.look_until(&self.settings, self.now),
+            None => self.now + self.settings.look_for,
+        };
         let look = Look {
             askers: BTreeMap::from([(asker, from)]),
             incarnation,
             next_nudge: self.now,
-            until: watched.unwrap_or(self.now + self.settings.look_for),
+            until,
             silent: false,
         };
         self.looks.insert(about, look);

@@ -13,7 +13,6 @@ use super::settings::{Settings, beat_interval};
 use super::spread::Spreading;
 use super::standing::{Company, Review, Standing};
 use super::watch::Watched;
-use super::words::Words;
 use crate::Time;
 use crate::memberlist::random::Random;
 use crate::memberlist::steady::Steady;
@@ -30,14 +29,16 @@ pub struct Machine {
     pub(super) random: Random,
     /// The capable members that are there, we included.
     pub(super) ring: Ring,
-    next_beat: Time,
+    pub(super) next_beat: Time,
+    /// How many there were.
+    pub(super) beats: usize,
     /// Whose beats ours fall in with.
-    pacemaker: Option<String>,
+    pub(super) pacemaker: Option<String>,
     /// When we last told that we are there, by the clock that does not stand still while we do.
-    last_beat: Option<Time>,
+    pub(super) last_beat: Option<Time>,
     /// The same moment by the clock that does.
-    steady_beat: Time,
-    outside_now: Time,
+    pub(super) steady_beat: Time,
+    pub(super) outside_now: Time,
     /// Who watches us. At most as many as the settings say.
     pub(super) watchers: Vec<String>,
     /// Whom we watch. As many.
@@ -81,6 +82,7 @@ impl Machine {
             random,
             ring,
             next_beat,
+            beats: 0,
             pacemaker: None,
             last_beat: None,
             steady_beat: Time::START,
@@ -110,7 +112,7 @@ impl Machine {
         self.outside_now = now;
         (self.now, _) = self.clock.read(now, Some(self.due()), self.settings.late_tick);
         if silent && !self.watchers.is_empty() {
-            // Our watchers may have come to the end of their patience.
+            // Our watchers may have come to the end of their patience. Those whose turn it is not will ask.
             self.next_beat = self.now;
             self.counters.paused += 1;
             self.review.doubt(&self.settings, self.now);
@@ -300,64 +302,6 @@ impl Machine {
             self.turn();
         }
         back
-    }
-
-    /// The circle has changed: who watches us, whom we watch, and whom we knock for.
-    fn turn(&mut self) {
-        let count = self.settings.watchers;
-        self.watchers = self
-            .ring
-            .after(&self.own.name)
-            .take(count)
-            .map(str::to_owned)
-            .collect();
-        self.pacemaker = self.ring.pacemaker(&self.own.name, count).map(str::to_owned);
-        let mut before = std::mem::take(&mut self.watched);
-        for name in self.ring.before(&self.own.name).take(count) {
-            let interval = self
-                .swim
-                .entry(name)
-                .and_then(|entry| beat_interval(&entry.member.meta));
-            let patience = self.settings.patience(interval.unwrap_or_default());
-            let watched = before
-                .remove(name)
-                .unwrap_or_else(|| Watched::new(patience, self.now));
-            self.watched.insert(name.to_owned(), watched);
-        }
-        self.ring_since = self.now;
-        self.heard_anybody = self.heard_anybody.max(self.now);
-        self.lost.choose(&self.own.name, &self.ring, count, self.now);
-        self.drop_foreign_looks();
-    }
-
-    /// `name` beats, and so do we if it is our pacemaker, a little before our time. Soon all beat at the same moment, and
-    /// whoever is idle is woken once in each interval and not for everybody in turn, which is most of what being idle costs.
-    pub(super) fn fall_in(&mut self, name: &str) {
-        if self.pacemaker.as_deref() != Some(name) {
-            return;
-        }
-        let interval = self.settings.beat_interval;
-        // The next time it is the pacemaker's beat that wakes us, if it comes, and not our own timer just before.
-        let slack = interval / 32;
-        let since_beat = self.now.elapsed().saturating_sub(self.steady_beat.elapsed());
-        if since_beat <= slack {
-            self.next_beat = self.now + interval + slack;
-        } else if since_beat >= interval * 3 / 4 {
-            self.tell_watchers();
-            self.next_beat = self.next_beat + slack;
-        } else {
-            self.next_beat = self.next_beat.min(self.steady_beat + interval * 3 / 4);
-        }
-    }
-
-    /// Tells our watchers that we are there.
-    fn tell_watchers(&mut self) {
-        (self.steady_beat, self.last_beat) = (self.now, Some(self.outside_now));
-        self.next_beat = self.now + self.settings.beat_interval;
-        let beat = Words::Beat(self.own_beat(None));
-        for name in self.watchers.clone() {
-            self.say_to(&name, &beat);
-        }
     }
 
     /// Does what is due.

@@ -10,6 +10,9 @@ pub struct Settings {
     pub beat_interval: Duration,
     /// How many watch it, and whom it watches. More find a dead one no sooner, but two or three of them may be dead, too.
     pub watchers: usize,
+    /// The first of its watchers is told at each beat, the others, who are there in case the first is dead, too, at each so
+    /// many-th. One means at each.
+    pub others_every: usize,
     /// How many more are asked, who do not watch it.
     pub third_nodes: usize,
     /// After so much silence its watcher asks a member for a sign of life.
@@ -46,6 +49,7 @@ impl Default for Settings {
         Self {
             beat_interval: Duration::from_millis(65),
             watchers: 3,
+            others_every: 2,
             third_nodes: 3,
             nudge_after: Duration::from_millis(105),
             nudge_every: Duration::from_millis(17),
@@ -82,6 +86,14 @@ impl Settings {
     /// Who hears nobody for so long is deaf, or alone.
     pub(super) fn deaf_after(&self) -> Duration {
         self.declare_after * 2
+    }
+
+    /// How long after its beat to another one the watcher of this place is told by a member that beats so often.
+    pub(super) fn rest(&self, place: usize, beat_interval: Duration) -> Duration {
+        match place {
+            0 => Duration::ZERO,
+            _ => beat_interval * u32::try_from(self.others_every.saturating_sub(1)).unwrap_or(u32::MAX),
+        }
     }
 
     /// How many times more patience a member with another beat needs.

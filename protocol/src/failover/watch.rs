@@ -6,6 +6,8 @@
 //!   beats     nudge it,       ask the others,     declare it dead, once more   leave it to
 //!   come      again and again who look, too       than half agree              memberlist
 //! ```
+//!
+//! Whoever is told only now and then, because another watcher is told each time, waits as much longer for all of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +25,10 @@ pub(super) struct Watched {
     heard: Time,
     /// What its longer beats multiply every threshold by.
     patience: u32,
+    /// How much longer than an interval it may take until we are told again.
+    rest: Duration,
+    /// The same once it has told us the next time.
+    next_rest: Duration,
     /// How often in a row others have heard it while we did not.
     vouched: u32,
     doubt: Option<Doubt>,
@@ -54,14 +60,24 @@ impl Watched {
         Self {
             heard: now,
             patience,
+            rest: Duration::ZERO,
+            next_rest: Duration::ZERO,
             vouched: 0,
             doubt: None,
         }
     }
 
+    /// Between two of its beats to us there are those that it tells others, for as long as `rest`. If that is less than
+    /// before it holds from the next one on, which may come as late as those did.
+    pub(super) fn expect(&mut self, rest: Duration) {
+        self.next_rest = rest;
+        self.rest = self.rest.max(rest);
+    }
+
     /// A sign of life.
     pub(super) fn hear(&mut self, now: Time) {
         self.heard = now;
+        self.rest = self.next_rest;
         self.vouched = 0;
         self.doubt = None;
     }
@@ -87,12 +103,14 @@ impl Watched {
 
     /// When a silence of `length` is reached.
     pub(super) fn at(&self, length: Duration) -> Time {
-        self.heard + length * (self.patience << self.vouched)
+        self.heard + length * (self.patience << self.vouched) + self.rest
     }
 
-    /// When it has been silent for long enough to be dead, whatever others have heard.
-    pub(super) fn judge_at(&self, settings: &Settings) -> Time {
-        self.heard + settings.declare_after * self.patience
+    /// Until when we look for it if somebody asks now: until it has been silent for long enough to be dead, whatever others
+    /// have heard, and not less than whoever does not watch it.
+    pub(super) fn look_until(&self, settings: &Settings, now: Time) -> Time {
+        let silent_enough = self.heard + settings.declare_after * self.patience;
+        silent_enough.max(now + settings.look_for)
     }
 
     /// When there is something to do.
@@ -244,6 +262,26 @@ mod tests {
         watched.vouch(at(245));
         assert_eq!(acts(&mut watched, 245, 455), []);
         assert_eq!(acts(&mut watched, 455, 456), [(455, Act::Nudge)]);
+    }
+
+    #[test]
+    fn who_is_not_told_of_each_beat_waits_longer_for_the_next_and_looks_no_longer_if_asked() {
+        let ms = Duration::from_millis;
+        let settings = Settings::default();
+        let mut watched = Watched::new(1, at(0));
+        watched.expect(ms(65));
+        assert_eq!(acts(&mut watched, 0, 170), []);
+        assert_eq!(acts(&mut watched, 170, 171), [(170, Act::Nudge)]);
+        assert_eq!(watched.look_until(&settings, at(130)), at(180));
+        assert_eq!(watched.look_until(&settings, at(195)), at(245));
+        // It is told of each from now on, but the next one may still be one of those that were not for us.
+        watched.expect(ms(0));
+        assert_eq!(watched.at(settings.declare_after), at(245));
+        watched.hear(at(200));
+        assert_eq!(watched.at(settings.declare_after), at(380));
+        // It is not any more: that holds at once.
+        watched.expect(ms(65));
+        assert_eq!(watched.at(settings.declare_after), at(445));
     }
 
     #[test]

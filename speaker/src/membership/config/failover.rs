@@ -12,6 +12,8 @@ use super::{ConfigError, number, time};
 const BEAT_MOST: Duration = Duration::from_secs(1);
 /// A faster one is late before it is sent.
 const BEAT_LEAST: Duration = Duration::from_millis(5);
+/// Who is told more rarely than this is of no use when its turn comes.
+const OTHERS_EVERY_MOST: usize = 8;
 /// So many are listened to when they ask about one member.
 const NEIGHBOURS_MOST: usize = 16;
 
@@ -22,6 +24,7 @@ pub(super) struct Numbers {
     profile: Profile,
     beat_interval: Option<String>,
     watchers: Option<u16>,
+    others_every: Option<u16>,
     third_nodes: Option<u16>,
     nudge_after: Option<String>,
     nudge_every: Option<String>,
@@ -91,6 +94,7 @@ impl Numbers {
             time(field, given, place)?;
         }
         number(self.watchers, &mut settings.watchers);
+        number(self.others_every, &mut settings.others_every);
         number(self.third_nodes, &mut settings.third_nodes);
         number(self.burst, &mut settings.burst);
         agreeing(settings)
@@ -109,6 +113,12 @@ fn agreeing(settings: Settings) -> Result<Settings, ConfigError> {
     }
     for (field, given, least, most) in [
         ("Failover.Watchers", settings.watchers, 1, NEIGHBOURS_MOST),
+        (
+            "Failover.OthersEvery",
+            settings.others_every,
+            1,
+            OTHERS_EVERY_MOST,
+        ),
         ("Failover.ThirdNodes", settings.third_nodes, 0, NEIGHBOURS_MOST),
         ("Failover.Burst", settings.burst, 1, 1_024),
     ] {
@@ -178,7 +188,7 @@ mod tests {
 
     #[test]
     fn every_number_can_be_given() {
-        let json = r#"{"BeatInterval": "5ms", "Watchers": 2, "ThirdNodes": 4, "NudgeAfter": "5ms", "NudgeEvery": "4ms",
+        let json = r#"{"BeatInterval": "5ms", "Watchers": 2, "OthersEvery": 3, "ThirdNodes": 4, "NudgeAfter": "5ms", "NudgeEvery": "4ms",
             "AskAfter": "5ms", "LookFor": "6ms", "DeclareAfter": "7ms", "DeclareUnconfirmedAfter": "8ms",
             "GiveUpAfter": "9ms", "KnockEvery": "10ms", "LateTick": "11ms", "AskOthersFor": "12ms", "JoinFor": "13ms",
             "Burst": 14}"#;
@@ -186,6 +196,7 @@ mod tests {
         let expected = Settings {
             beat_interval: ms(5),
             watchers: 2,
+            others_every: 3,
             third_nodes: 4,
             nudge_after: ms(5),
             nudge_every: ms(4),
