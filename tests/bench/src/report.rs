@@ -126,7 +126,8 @@ const METHOD: &str = "
 ## Method
 
 - The cluster is the one of `make cluster-up`: API server, etcd and three nodes with kubelet, containerd and kube-proxy
-  share the machine's processors, so that the API server's own work is part of every latency.
+  share the machine's processors, so that the API server's own work is part of every latency. Each node, the
+  control plane and what measures have the same part of them when all want some.
 - Upstream's controller and speaker are built from the Go module `go.universe.tf/metallb`, and installed with the
   manifest of its native mode, unchanged. The types of frr-k8s, which it only uses in the mode of that name, are
   replaced by a stand-in (`tests/e2e/components/metallb/frr-k8s`). Ours are the release images, installed by the
